@@ -1,0 +1,2 @@
+// Package strace turns strace's text into a runtime profile.
+package strace
