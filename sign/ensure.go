@@ -12,15 +12,15 @@ import (
 
 // EnsureSignature returns the signature image of subject: existing (which may
 // be nil), with a new signature added unless the same key has already signed
-// the same digest and reference there (and, with log, has had it logged).
-// changed is false when existing needs no writing. A nil log means no log.
-func (s *Signer) EnsureSignature(ctx context.Context, subject Subject, existing v1.Image, log *Log) (img v1.Image, changed bool, err error) {
+// the same digest and reference there (and, with tlog, has had it logged).
+// changed is false when existing needs no writing. A nil tlog means no log.
+func (s *Signer) EnsureSignature(ctx context.Context, subject Subject, existing v1.Image, tlog *Log) (img v1.Image, changed bool, err error) {
 	valid, err := s.Verifier().VerifySignatures(ctx, subject.Digest, existing)
 	if err != nil && !errors.Is(err, ErrNoSignature) {
 		return nil, false, fmt.Errorf("checking the signatures that exist: %w", err)
 	}
 	for _, sig := range valid {
-		if sig.Reference == subject.Reference && (log == nil || sig.Logged) {
+		if sig.Reference == subject.Reference && (tlog == nil || sig.Logged) {
 			return existing, false, nil
 		}
 	}
@@ -28,8 +28,8 @@ func (s *Signer) EnsureSignature(ctx context.Context, subject Subject, existing 
 	if err != nil {
 		return nil, false, err
 	}
-	if log != nil {
-		if sig, err = log.UploadSignature(ctx, s.Verifier(), sig); err != nil {
+	if tlog != nil {
+		if sig, err = tlog.UploadSignature(ctx, s.Verifier(), sig); err != nil {
 			return nil, false, err
 		}
 	}
@@ -42,7 +42,7 @@ func (s *Signer) EnsureSignature(ctx context.Context, subject Subject, existing 
 // same key has made about the same digest with the same type. If exactly one
 // is there and says the same, nothing changes. Attestations of other keys and
 // types are left alone.
-func (s *Signer) EnsureAttestation(ctx context.Context, subject Subject, predicateType string, predicate []byte, existing v1.Image, log *Log) (img v1.Image, changed bool, err error) {
+func (s *Signer) EnsureAttestation(ctx context.Context, subject Subject, predicateType string, predicate []byte, existing v1.Image, tlog *Log) (img v1.Image, changed bool, err error) {
 	entries, err := readEntries(existing)
 	if err != nil {
 		return nil, false, err
@@ -51,15 +51,15 @@ func (s *Signer) EnsureAttestation(ctx context.Context, subject Subject, predica
 	if err != nil {
 		return nil, false, fmt.Errorf("checking the attestations that exist: %w", err)
 	}
-	if len(own) == 1 && sameJSON(own[0].predicate, predicate) && (log == nil || own[0].logged) {
+	if len(own) == 1 && sameJSON(own[0].predicate, predicate) && (tlog == nil || own[0].logged) {
 		return existing, false, nil
 	}
 	att, err := s.Attest(ctx, subject, predicateType, predicate)
 	if err != nil {
 		return nil, false, err
 	}
-	if log != nil {
-		if att, err = log.UploadAttestation(ctx, s.Verifier(), att); err != nil {
+	if tlog != nil {
+		if att, err = tlog.UploadAttestation(ctx, s.Verifier(), att); err != nil {
 			return nil, false, err
 		}
 	}
