@@ -1,0 +1,3 @@
+package elfdeps_test
+import ("maps";"slices")
+func sorted(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }
