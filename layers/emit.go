@@ -1,0 +1,153 @@
+package layers
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+// emit writes the entries of a layer that stay. Runs of entries that are the
+// same bytes as in the input are copied in one go.
+func (s *script) emit(ctx context.Context, layer int, w *layerWriter, stats *Stats) error {
+	f := s.t.b.layers[layer]
+	em := &emitter{s: s, w: w, stats: stats, in: s.t.spooled[layer]}
+	for i := f.first; i < f.first+f.count; i++ {
+		if s.drop[i] || s.moved[i] {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err //nolint:wrapcheck // a cancel needs no words
+		}
+		if err := em.entry(i); err != nil {
+			return fmt.Errorf("%q: %w", s.t.b.entries[i].Name, err)
+		}
+		for _, link := range s.behind[i] {
+			stats.Moved++
+			if err := em.entry(link); err != nil {
+				return fmt.Errorf("%q: %w", s.t.b.entries[link].Name, err)
+			}
+		}
+	}
+	if err := em.flush(); err != nil {
+		return err
+	}
+	_, err := w.Write(make([]byte, 2*block))
+	return err
+}
+
+type emitter struct {
+	s        *script
+	w        *layerWriter
+	in       *spooled
+	stats    *Stats
+	from, to int64 // run of raw bytes not yet written
+}
+
+// entry writes one entry: as it is, or with the edit that it needs.
+func (m *emitter) entry(id int) error {
+	e := &m.s.t.b.entries[id]
+	if content, ok := m.s.replace[id]; ok {
+		m.stats.Replaced++
+		return m.encoded(e, headerEdit{size: int64(len(content)), global: e.global}, content)
+	}
+	if data, ok := m.s.carrier[id]; ok {
+		m.stats.Promoted++
+		return m.promote(e, &m.s.t.b.entries[data])
+	}
+	if target, ok := m.s.relink[id]; ok {
+		m.stats.Relinked++
+		return m.encoded(e, headerEdit{size: -1, link: m.s.linkName(target), setLink: true, global: e.global}, nil)
+	}
+	if e.global != nil {
+		m.stats.Folded++
+		if err := m.header(e, headerEdit{size: -1, global: e.global}); err != nil {
+			return err
+		}
+		return m.raw(e.dataOff, e.end)
+	}
+	return m.raw(e.off, e.end)
+}
+
+// raw adds bytes of the input archive to the output.
+func (m *emitter) raw(from, to int64) error {
+	if from == m.to {
+		m.to = to
+		return nil
+	}
+	if err := m.flush(); err != nil {
+		return err
+	}
+	m.from, m.to = from, to
+	return nil
+}
+
+func (m *emitter) flush() error {
+	if m.to > m.from {
+		if err := m.w.copyFrom(io.NewSectionReader(m.in.tar, m.from, m.to-m.from)); err != nil {
+			return err
+		}
+	}
+	m.from, m.to = 0, 0
+	return nil
+}
+
+// header writes the headers of an entry with an edit.
+func (m *emitter) header(e *Entry, edit headerEdit) error {
+	if err := m.flush(); err != nil {
+		return err
+	}
+	raw, c, err := m.s.t.headers(e)
+	if err != nil {
+		return err
+	}
+	_, err = m.w.Write(edit.apply(raw, c))
+	return err
+}
+
+func (m *emitter) encoded(e *Entry, edit headerEdit, content []byte) error {
+	if err := m.header(e, edit); err != nil {
+		return err
+	}
+	if _, err := m.w.Write(content); err != nil {
+		return err
+	}
+	return m.pad(int64(len(content)))
+}
+
+func (m *emitter) pad(size int64) error {
+	_, err := m.w.Write(make([]byte, -size&(block-1)))
+	return err
+}
+
+// promote turns a hard link into the entry that carries the content.
+func (m *emitter) promote(link, data *Entry) error {
+	flags := map[Type]byte{Regular: '0', Symlink: '2', CharDevice: '3', BlockDevice: '4', FIFO: '6'}
+	edit := headerEdit{flag: flags[data.Type], size: data.Size, link: data.Linkname, setLink: true, global: link.global}
+	if err := m.header(link, edit); err != nil {
+		return err
+	}
+	if data.Type != Regular {
+		return nil
+	}
+	content, err := m.s.t.Content(data.ID)
+	if err != nil {
+		return err
+	}
+	if err := m.w.copyFrom(content); err != nil {
+		return err
+	}
+	return m.pad(data.Size)
+}
+
+// headers reads the raw header blocks of an entry back from the spool.
+func (t *Tree) headers(e *Entry) ([]byte, *chain, error) {
+	raw := make([]byte, e.dataOff-e.off)
+	if _, err := t.spooled[e.Layer].tar.ReadAt(raw, e.off); err != nil {
+		return nil, nil, fmt.Errorf("reading headers back: %w", err)
+	}
+	c, err := parseChain(raw)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading headers back: %w", err)
+	}
+	return raw, c, nil
+}

@@ -1,0 +1,250 @@
+package layers
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+const block = 512
+
+// archive is what one pass over a layer's tar finds.
+type archive struct {
+	entries   []Entry
+	global    map[string]string // PAX records of global headers, in force at the end
+	irregular bool              // engines disagree about this archive
+	expanded  int64
+}
+
+// scanner walks a tar stream. It makes a new tar.Reader for each entry, so
+// that it knows where headers, content and padding start and end, and it keeps
+// the raw header bytes of the entry at hand.
+type scanner struct {
+	r      io.Reader
+	pos    int64
+	raw    bytes.Buffer // bytes read since capture began
+	keep   bool
+	limits Limits
+	budget func(entries int, expanded int64) error
+	buf    []byte
+}
+
+func (s *scanner) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.pos += int64(n)
+	if s.keep {
+		s.raw.Write(p[:n])
+	}
+	return n, err
+}
+
+// scan reads a whole tar stream to its end.
+func scan(r io.Reader, limits Limits, budget func(int, int64) error) (*archive, error) {
+	s := &scanner{r: r, limits: limits, budget: budget, buf: make([]byte, 64<<10)}
+	a := &archive{}
+	for {
+		done, err := s.next(a)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d at byte %d: %w", len(a.entries), s.pos, err)
+		}
+		if done {
+			return a, s.rest(a)
+		}
+	}
+}
+
+// next reads one entry: its headers by archive/tar, its content by skipping.
+func (s *scanner) next(a *archive) (bool, error) {
+	start := s.pos
+	s.raw.Reset()
+	s.keep = true
+	hdr, err := tar.NewReader(s).Next()
+	s.keep = false
+	if errors.Is(err, io.EOF) {
+		return true, nil
+	}
+	if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
+		return false, fmt.Errorf("reading a tar header: %w", err)
+	}
+	if hdr.Typeflag == tar.TypeXGlobalHeader {
+		return false, a.addGlobal(hdr.PAXRecords)
+	}
+	chain, err := parseChain(s.raw.Bytes())
+	if err != nil {
+		return false, err
+	}
+	e, err := newEntry(hdr, s.limits)
+	if err != nil {
+		return false, err
+	}
+	e.off, e.dataOff = start, start+chain.end
+	if hdr.Typeflag == tar.TypeReg || hdr.Typeflag == tar.TypeGNUSparse {
+		e.physical = chain.physical
+		e.sparse = chain.sparse
+		if !e.sparse && e.physical != hdr.Size {
+			return false, fmt.Errorf("%q: header sizes %d and %d disagree", hdr.Name, e.physical, e.Size)
+		}
+	}
+	e.end = e.dataOff + (e.physical+block-1)/block*block
+	if a.global != nil {
+		e.global = a.global
+		applyGlobal(&e, hdr, a.global)
+	}
+	grown := e.end - e.off
+	if e.sparse {
+		grown += e.Size
+	}
+	if err := s.budget(1, grown); err != nil {
+		return false, err
+	}
+	if err := s.skip(e.end - s.pos); err != nil {
+		return false, fmt.Errorf("%q: reading content: %w", hdr.Name, err)
+	}
+	a.entries = append(a.entries, e)
+	return false, nil
+}
+
+func (s *scanner) skip(n int64) error {
+	for n > 0 {
+		m, err := s.Read(s.buf[:min(n, int64(len(s.buf)))])
+		n -= int64(m)
+		if n > 0 && err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// rest drains what follows the end of the archive. Zeros are padding; anything
+// else is data of no entry, which does not survive.
+func (s *scanner) rest(a *archive) error {
+	for {
+		n, err := s.Read(s.buf)
+		if !a.irregular && len(bytes.Trim(s.buf[:n], "\x00")) > 0 {
+			a.irregular = true
+		}
+		if berr := s.budget(0, int64(n)); berr != nil {
+			return berr
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading what follows the archive: %w", err)
+		}
+	}
+}
+
+// addGlobal takes the records of a global PAX header. Records that would move
+// or resize entries are refused: some engines obey them and some do not.
+func (a *archive) addGlobal(records map[string]string) error {
+	a.irregular = true
+	if a.global == nil {
+		a.global = map[string]string{}
+	} else {
+		a.global = copyRecords(a.global) // entries before keep what governed them
+	}
+	for k, v := range records {
+		switch {
+		case k == "path", k == "linkpath", k == "size", strings.HasPrefix(k, "GNU.sparse."):
+			return fmt.Errorf("a global PAX header sets %q for every entry, and engines disagree about that", k)
+		case v == "":
+			delete(a.global, k)
+		default:
+			a.global[k] = v
+		}
+	}
+	return nil
+}
+
+func copyRecords(m map[string]string) map[string]string {
+	c := make(map[string]string, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+// applyGlobal gives an entry the owner that a global PAX header says, unless
+// its own records say otherwise.
+func applyGlobal(e *Entry, hdr *tar.Header, global map[string]string) {
+	set := func(key string, dst *int) {
+		if _, own := hdr.PAXRecords[key]; own {
+			return
+		}
+		if n, err := strconv.Atoi(global[key]); err == nil {
+			*dst = n
+		}
+	}
+	set("uid", &e.UID)
+	set("gid", &e.GID)
+}
+
+// newEntry reads a tar header into an Entry, without offsets.
+func newEntry(hdr *tar.Header, limits Limits) (Entry, error) {
+	clean, err := cleanName(hdr.Name)
+	if err != nil {
+		return Entry{}, fmt.Errorf("%q: %w", hdr.Name, err)
+	}
+	if strings.Count(clean, "/") >= limits.Depth {
+		return Entry{}, fmt.Errorf("%.60q...: %w", hdr.Name, &LimitError{What: "depth", Limit: int64(limits.Depth)})
+	}
+	e := Entry{
+		Path: clean, Name: hdr.Name, UID: hdr.Uid, GID: hdr.Gid, ModTime: hdr.ModTime,
+		Mode:     hdr.FileInfo().Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky),
+		Devmajor: hdr.Devmajor, Devminor: hdr.Devminor,
+		HiddenBy: -1, Data: -1, target: -1,
+	}
+	for k := range hdr.PAXRecords {
+		if strings.HasPrefix(k, "SCHILY.xattr.") || strings.HasPrefix(k, "LIBARCHIVE.xattr.") {
+			e.Xattrs = true
+		}
+	}
+	if err := e.setType(hdr); err != nil {
+		return Entry{}, fmt.Errorf("%q: %w", hdr.Name, err)
+	}
+	t, hidden, is, err := marker(clean)
+	if err != nil {
+		return Entry{}, err
+	}
+	if is {
+		e.Type, e.Path = t, hidden
+	}
+	if e.Path == "." && e.Type != Dir && e.Type != Opaque {
+		return Entry{}, errRootNot
+	}
+	return e, nil
+}
+
+func (e *Entry) setType(hdr *tar.Header) error {
+	switch hdr.Typeflag {
+	case tar.TypeReg, tar.TypeGNUSparse:
+		e.Type, e.Size = Regular, hdr.Size
+	case tar.TypeLink:
+		e.Type, e.Linkname = HardLink, hdr.Linkname
+	case tar.TypeSymlink:
+		e.Type, e.Linkname = Symlink, hdr.Linkname
+		if e.Linkname == "" || strings.IndexByte(e.Linkname, 0) >= 0 {
+			return errors.New("the symbolic link points nowhere")
+		}
+	case tar.TypeDir:
+		e.Type = Dir
+	case tar.TypeChar:
+		e.Type = CharDevice
+	case tar.TypeBlock:
+		e.Type = BlockDevice
+	case tar.TypeFifo:
+		e.Type = FIFO
+	default:
+		return fmt.Errorf("unknown tar entry type %q", hdr.Typeflag)
+	}
+	return nil
+}
