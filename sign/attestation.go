@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	ctypes "github.com/sigstore/cosign/v2/pkg/types"
@@ -38,7 +39,7 @@ type statementSubject struct {
 // Attest signs an in-toto Statement that says predicate about subject.
 // predicate is a JSON object, predicateType its type URI.
 func (s *Signer) Attest(ctx context.Context, subject Subject, predicateType string, predicate []byte) (Signed, error) {
-	if err := subject.check(); err != nil {
+	if err := errors.Join(ctx.Err(), subject.check()); err != nil {
 		return Signed{}, fmt.Errorf("attesting: %w", err)
 	}
 	if predicateType == "" {

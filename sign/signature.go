@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -44,7 +45,7 @@ type Signed struct {
 
 // Sign signs subject.
 func (s *Signer) Sign(ctx context.Context, subject Subject) (Signed, error) {
-	if err := subject.check(); err != nil {
+	if err := errors.Join(ctx.Err(), subject.check()); err != nil {
 		return Signed{}, fmt.Errorf("signing: %w", err)
 	}
 	doc, err := json.Marshal(payload.SimpleContainerImage{
