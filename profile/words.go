@@ -1,5 +1,10 @@
 package profile
 
+import (
+	"slices"
+	"strings"
+)
+
 // Kinds of sources.
 const (
 	KindObserved = "observed" // a recording
@@ -111,3 +116,64 @@ const (
 	NameHubble       = "hubble"
 	NameUser         = "user"
 )
+
+func accessWords() []string {
+	return []string{
+		AccessExec, AccessOpen, AccessRead, AccessWrite, AccessCreate, AccessMmap, AccessMmapExec, AccessStat,
+		AccessReadlink, AccessList, AccessListed, AccessUnlink, AccessRename, AccessChmod,
+	}
+}
+
+func observesWords() []string {
+	return []string{
+		ObservesExec, ObservesExecArgv, ObservesExecScript, ObservesExecInterp, ObservesExecLoader, ObservesExecFailed,
+		ObservesOpen, ObservesOpenAll, ObservesOpenFailed, ObservesRead, ObservesWrite, ObservesMmap, ObservesStat,
+		ObservesReadlink, ObservesList, ObservesConnectTCP, ObservesConnectUDP, ObservesAccept, ObservesListen,
+		ObservesDNS, ObservesIPv6, ObservesUnix, ObservesAttribution, ObservesSyscalls, ObservesCapabilities,
+	}
+}
+
+// Letters for isWord.
+const (
+	lower = "abcdefghijklmnopqrstuvwxyz"
+	upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digit = "0123456789"
+)
+
+// isWord reports whether s is a short, not empty word of the given letters.
+func isWord(s string, letters ...string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, strings.Join(letters, "")) == ""
+}
+
+func oneOf(s string, known ...string) bool { return slices.Contains(known, s) }
+
+func isHex(s string, length int) bool {
+	return len(s) == length && strings.Trim(s, digit+"abcdef") == ""
+}
+
+// isDigest reports whether s is a digest of one of the algorithms that the OCI
+// image specification registers.
+func isDigest(s string) bool {
+	algorithm, sum, _ := strings.Cut(s, ":")
+	switch algorithm {
+	case "sha256":
+		return isHex(sum, 64)
+	case "sha512":
+		return isHex(sum, 128)
+	default:
+		return false
+	}
+}
+
+func isPlatform(s string) bool {
+	parts := strings.Split(s, "/")
+	if len(parts) < 2 || len(parts) > 3 {
+		return false
+	}
+	for _, part := range parts {
+		if !isWord(part, lower, upper, digit, "._-") {
+			return false
+		}
+	}
+	return true
+}
