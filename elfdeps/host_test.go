@@ -109,11 +109,11 @@ func realPaths(t *testing.T, paths []string) []string {
 	t.Helper()
 	seen := map[string]bool{}
 	for _, p := range paths {
-		real, err := filepath.EvalSymlinks("/" + p)
+		target, err := filepath.EvalSymlinks("/" + p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen[real] = true
+		seen[target] = true
 	}
 	return sorted(seen)
 }
