@@ -1,0 +1,114 @@
+package netpolicy
+
+import (
+	"slices"
+
+	"github.com/lathe-build/lathe/profile"
+)
+
+// maker is what is known of who made an observation.
+type maker int
+
+const (
+	makerNone    maker = iota // no executable is named
+	makerKept                 // a kept executable
+	makerDropped              // an executable that hardening drops
+	makerForeign              // an executable that the image does not hold
+	makerUnknown              // an executable whose fate nobody knows
+)
+
+// attributor answers who made an observation.
+type attributor struct {
+	executables map[string]profile.Executable
+	fate        func(string) Fate
+	known       map[string]verdict
+	scripts     map[string]bool // answers of scriptGone
+}
+
+// verdict is a maker with the reason that an omission shows.
+type verdict struct {
+	maker  maker
+	reason string
+}
+
+func newAttributor(p *profile.Profile, fate func(string) Fate) *attributor {
+	if fate == nil {
+		fate = func(string) Fate { return Unknown }
+	}
+	a := &attributor{
+		executables: make(map[string]profile.Executable, len(p.Executables)),
+		fate:        fate,
+		known:       map[string]verdict{},
+		scripts:     map[string]bool{},
+	}
+	for _, e := range p.Executables {
+		key := e.Key
+		if key == "" {
+			key = profile.Key(e.Path, e.As)
+		}
+		a.executables[key] = e
+	}
+	return a
+}
+
+// of is the verdict on the executable named key.
+func (a *attributor) of(key string) verdict {
+	v, ok := a.known[key]
+	if !ok {
+		v = a.judge(key)
+		a.known[key] = v
+	}
+	return v
+}
+
+func (a *attributor) judge(key string) verdict {
+	e, seen := a.executables[key]
+	if reason := foreign(e); seen && reason != "" {
+		return verdict{makerForeign, reason}
+	}
+	switch a.fate(key) {
+	case Kept:
+		return verdict{makerKept, ""}
+	case Dropped:
+		return verdict{makerDropped, "executable-removed"}
+	case NotInImage:
+		return verdict{makerForeign, "executable-not-in-image"}
+	case Unknown:
+	}
+	return verdict{makerUnknown, ""}
+}
+
+// foreign says why e is no part of the image's own workload although a path of
+// the same name may be in the image, or "".
+func foreign(e profile.Executable) string {
+	if len(e.Origin) > 0 && all(e.Origin, profile.OriginAttach) {
+		return "executable-attached"
+	}
+	if len(e.Layer) == 0 || slices.Contains(e.Layer, profile.LayerImage) || slices.Contains(e.Layer, profile.LayerUnknown) {
+		return ""
+	}
+	return "executable-not-in-image"
+}
+
+func all(list []string, word string) bool {
+	return !slices.ContainsFunc(list, func(s string) bool { return s != word })
+}
+
+// scriptGone reports whether the kept interpreter named key ran a script that is
+// dropped.
+func (a *attributor) scriptGone(key string) bool {
+	gone, ok := a.scripts[key]
+	if !ok {
+		gone = slices.ContainsFunc(a.executables[key].Scripts, func(script profile.Path) bool {
+			return a.fate(profile.Key(script, "")) == Dropped
+		})
+		a.scripts[key] = gone
+	}
+	return gone
+}
+
+// named reports whether the executables of an observation are those that made
+// it: a recorder that attributes to a container names all that ran there.
+func named(by, attribution []string) bool {
+	return len(by) > 0 && (len(attribution) == 0 || slices.Contains(attribution, profile.AttributionProcess))
+}

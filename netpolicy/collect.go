@@ -1,0 +1,319 @@
+package netpolicy
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lathe-build/lathe/profile"
+)
+
+// flow is one thing that a policy allows or denies. The address of an ingress
+// flow is not set: who the sources are is not known.
+type flow struct {
+	dir  Direction
+	addr netip.Addr
+	end  endpoint
+}
+
+func (f flow) String() string {
+	if !f.addr.IsValid() {
+		return fmt.Sprintf("%s/%d", f.end.proto, f.end.port)
+	}
+	return fmt.Sprintf("%s %s/%d", f.addr, f.end.proto, f.end.port)
+}
+
+// edge is the evidence of one flow, apart by who made it.
+type edge [makerUnknown + 1]*tally
+
+// record adds t to what the executables in by made.
+func (e *edge) record(a *attributor, by, attribution []string, t tally) {
+	var keys [len(e)][]string
+	var reasons [len(e)][]string
+	if !named(by, attribution) {
+		e.add(makerNone, &t)
+		return
+	}
+	for _, key := range by {
+		v := a.of(key)
+		keys[v.maker] = append(keys[v.maker], strings.ToValidUTF8(key, "?"))
+		if v.reason != "" {
+			reasons[v.maker] = append(reasons[v.maker], v.reason)
+		}
+	}
+	for m := range keys {
+		if len(keys[m]) > 0 {
+			part := t
+			part.keys, part.reasons = keys[m], reasons[m]
+			e.add(maker(m), &part)
+		}
+	}
+}
+
+func (e *edge) add(m maker, t *tally) {
+	if e[m] == nil {
+		e[m] = &tally{}
+	}
+	e[m].add(t)
+}
+
+// allowed is the evidence that makes the flow a rule, and whether all of it is
+// of kept executables; nil when nothing does. What no executable is named for
+// counts only where no other source names one for the same flow.
+func (e *edge) allowed() (t *tally, kept bool) {
+	switch {
+	case e[makerKept] != nil:
+		return e[makerKept], true
+	case e[makerUnknown] != nil:
+		return e[makerUnknown], false
+	case e[makerDropped] != nil, e[makerForeign] != nil:
+		return nil, false
+	}
+	return e[makerNone], false
+}
+
+// collector reads the network section of a profile.
+type collector struct {
+	opts     Options
+	sources  sources
+	special  special
+	who      *attributor
+	warnings warnings
+
+	edges      map[flow]*edge
+	loopDNS    map[flow]*edge // questions to a resolver on loopback
+	asked      edge           // names asked for
+	answers    map[string]bool
+	byAddr     map[netip.Addr][]string // names whose answer an address was
+	declared   []flow                  // listeners that only a declaration names
+	failed     []flow                  // attempts that never succeeded
+	ignored    []Ignored
+	unresolved []Unresolved
+}
+
+func newCollector(p *profile.Profile, fate func(string) Fate, opts Options) *collector {
+	w := warnings{}
+	return &collector{
+		opts:     opts,
+		sources:  newSources(p),
+		special:  newSpecial(ownAddrs(p)),
+		who:      newAttributor(p, fate),
+		warnings: w,
+		edges:    map[flow]*edge{},
+		loopDNS:  map[flow]*edge{},
+		answers:  map[string]bool{},
+		byAddr:   map[netip.Addr][]string{},
+	}
+}
+
+// collect reads everything.
+func (c *collector) collect(n profile.Network) error {
+	if err := c.ingress(n); err != nil {
+		return err
+	}
+	c.questions(n.DNS)
+	replies := repliesOf(n.Accept)
+	ownResolver := slices.ContainsFunc(n.Listen, func(l profile.Listen) bool { return l.Port == dnsPort })
+	for i, e := range n.Connect {
+		if err := c.connect(e, replies, ownResolver); err != nil {
+			return fmt.Errorf("network.connect[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func edgeOf(edges map[flow]*edge, f flow) *edge {
+	e := edges[f]
+	if e == nil {
+		e = &edge{}
+		edges[f] = e
+	}
+	return e
+}
+
+func (c *collector) ignore(d Direction, what, reason string) {
+	c.ignored = append(c.ignored, Ignored{Direction: d, What: what, Reason: reason})
+}
+
+// connect reads one connection.
+func (c *collector) connect(e profile.Connect, replies map[reply]bool, ownResolver bool) error {
+	proto, ok := protocol(e.Proto)
+	if !ok {
+		return c.inexpressible(e)
+	}
+	addr, port, notes, reason, err := destination(e)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		c.withoutAddress(e, proto, reason)
+		return nil
+	}
+	f := flow{dir: Egress, addr: addr, end: endpoint{proto, uint16(port)}}
+	seen := tally{observed: []string{netip.AddrPortFrom(addr, f.end.port).String()}, outcome: e.Results, notes: notes}
+	for _, name := range e.Peer.Names {
+		if name = dnsName(name); name != "" {
+			seen.names = append(seen.names, strings.ToValidUTF8(name, "?"))
+		}
+	}
+	seen.sawn(e.Seen, c.sources.runs)
+	what := f.String()
+
+	if bad, known := outcome(e.Results); bad != "" {
+		c.failed = append(c.failed, f)
+		c.ignore(Egress, what, bad)
+		return nil
+	} else if !known && c.special.noise(addr) == "" {
+		c.warnings.add(WarnOutcomeUnknown, what)
+	}
+	if reason := c.special.noise(addr); reason != "" {
+		if f.end.port == dnsPort && addr.IsLoopback() && !ownResolver {
+			edgeOf(c.loopDNS, f).record(c.who, e.By, e.Attribution, seen)
+		}
+		c.ignore(Egress, what, reason)
+		return nil
+	}
+	if proto == protoUDP && port >= ephemeralFirst && isReply(replies, addr, e.By) {
+		c.ignore(Egress, what, "reply to a client")
+		return nil
+	}
+	edgeOf(c.edges, f).record(c.who, e.By, e.Attribution, seen)
+	return nil
+}
+
+// destination is where a connection really went: an address that only stands
+// for another (a sidecar's port on loopback) is replaced by the one that was
+// asked for. reason says why there is none; notes explain translations.
+func destination(e profile.Connect) (addr netip.Addr, port int, notes []string, reason string, err error) {
+	if e.Port < 1 || e.Port > 65535 {
+		return addr, 0, nil, "", fmt.Errorf("port %d of protocol %s is not in 1-65535", e.Port, e.Proto)
+	}
+	addr, port = netip.Addr{}, e.Port
+	via, hasVia := parseAddr(e.Via.IP)
+	hasVia = hasVia && e.Via.Port >= 1 && e.Via.Port <= 65535
+	if e.Peer.IP != "" {
+		var ok bool
+		if addr, ok = parseAddr(e.Peer.IP); !ok {
+			if _, err := netip.ParsePrefix(e.Peer.IP); err == nil || e.Peer.IP == "*" {
+				return addr, 0, nil, "a range of addresses is no observation", nil
+			}
+			return addr, 0, nil, "", fmt.Errorf("%q is not an address", clip(e.Peer.IP, maxShown))
+		}
+	}
+	switch {
+	case hasVia && (!addr.IsValid() || addr.IsLoopback() && !via.IsLoopback()):
+		if addr.IsValid() {
+			notes = append(notes, fmt.Sprintf("redirected to %s", netip.AddrPortFrom(addr, uint16(port))))
+		}
+		addr, port = via, e.Via.Port
+	case hasVia && (via != addr || e.Via.Port != port):
+		notes = append(notes, fmt.Sprintf("asked for %s, which was translated", netip.AddrPortFrom(via, uint16(e.Via.Port))))
+	}
+	if !addr.IsValid() {
+		return addr, 0, nil, "no address is known", nil
+	}
+	return addr, port, notes, "", nil
+}
+
+// withoutAddress lists a peer that no block can be made for.
+func (c *collector) withoutAddress(e profile.Connect, proto, reason string) {
+	what := cmpOr(e.Peer.IP, describe(e.Peer.K8s), strings.Join(e.Peer.Names, ","), "a peer")
+	what = clip(fmt.Sprintf("%s %s/%d", what, proto, e.Port), maxShown)
+	c.unresolved = append(c.unresolved, Unresolved{Direction: Egress, What: what, Reason: reason, Action: actionOmitted})
+	c.warnings.add(WarnPeerRange, what)
+}
+
+// What becomes of something unresolved.
+const (
+	actionOmitted = "omitted"
+	actionAddress = "address"
+)
+
+func cmpOr(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// describe names a Kubernetes object.
+func describe(k profile.K8s) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(k.Labels)) {
+		parts = append(parts, key+"="+k.Labels[key])
+	}
+	name := strings.Trim(k.Namespace+"/"+k.Name, "/")
+	return strings.TrimSpace(strings.Join([]string{k.Kind, name, strings.Join(parts, ",")}, " "))
+}
+
+// inexpressible handles what has no ports.
+func (c *collector) inexpressible(e profile.Connect) error {
+	switch e.Proto {
+	case "unix":
+		c.ignore(Egress, clip(cmpOr(string(e.Peer.Path), "unix"), maxShown), "unix socket")
+	case "icmp", "icmpv6", "raw":
+		addr, ok := parseAddr(e.Peer.IP)
+		if !ok {
+			return fmt.Errorf("%q is not an address", clip(e.Peer.IP, maxShown))
+		}
+		what := fmt.Sprintf("%s %s", addr, e.Proto)
+		c.ignore(Egress, what, "no policy can express the protocol")
+		if c.special.noise(addr) == "" {
+			c.warnings.add(WarnProtocol, what)
+		}
+	default:
+		return fmt.Errorf("unknown protocol %q", clip(e.Proto, maxShown))
+	}
+	return nil
+}
+
+// outcome says why a connection with these results is none, or "", and whether
+// it is known how it ended.
+func outcome(results []string) (bad string, known bool) {
+	has := func(word string) bool { return slices.Contains(results, word) }
+	switch {
+	case has(profile.ResultEstablished), has(profile.ResultSent):
+		return "", true
+	case len(results) == 0, has(profile.ResultInProgress):
+		return "", false
+	case has(profile.ResultProbeOnly):
+		return "UDP connect without a packet", true
+	}
+	list := slices.Clone(results)
+	return clip("failed: "+strings.Join(sorted(list), ", "), maxShown), true
+}
+
+// reply is a client of one of our UDP servers.
+type reply struct {
+	addr netip.Addr
+	by   string
+}
+
+// repliesOf are the clients to which our UDP servers answer.
+func repliesOf(accepts []profile.Accept) map[reply]bool {
+	set := map[reply]bool{}
+	for _, a := range accepts {
+		addr, ok := parseAddr(a.Peer.IP)
+		if a.Proto != "udp" || !ok {
+			continue
+		}
+		set[reply{addr, ""}] = true
+		for _, key := range a.By {
+			set[reply{addr, key}] = true
+		}
+	}
+	return set
+}
+
+// isReply reports whether a datagram that by sent to a port for clients of addr
+// answers one.
+func isReply(replies map[reply]bool, addr netip.Addr, by []string) bool {
+	if len(by) == 0 {
+		return replies[reply{addr, ""}]
+	}
+	return slices.ContainsFunc(by, func(key string) bool { return replies[reply{addr, key}] })
+}

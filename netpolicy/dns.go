@@ -1,0 +1,169 @@
+package netpolicy
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lathe-build/lathe/profile"
+)
+
+// questions reads the names that were asked for.
+func (c *collector) questions(list []profile.DNS) {
+	for _, q := range list {
+		name := dnsName(strings.ToValidUTF8(q.Name, "?"))
+		if name == "" {
+			continue
+		}
+		c.answers[name] = c.answers[name] || len(q.Answers) > 0
+		t := tally{names: []string{name}}
+		for _, id := range q.Seen {
+			t.runs = append(t.runs, c.sources.runs[id])
+			t.counted(1)
+		}
+		c.asked.record(c.who, q.By, nil, t)
+		for _, answer := range q.Answers {
+			if addr, ok := parseAddr(answer); ok {
+				c.byAddr[addr] = append(c.byAddr[addr], name)
+			}
+		}
+	}
+}
+
+// isDNS reports whether f is a question to a name server.
+func isDNS(f flow) bool {
+	return f.dir == Egress && f.end.port == dnsPort && f.end.proto != protoSCTP
+}
+
+// asksNames gathers who asked for names: those of whom questions were seen and
+// those who talked to a name server.
+func (c *collector) asksNames() edge {
+	asked := c.asked
+	for _, edges := range []map[flow]*edge{c.edges, c.loopDNS} {
+		for f, e := range edges {
+			if !isDNS(f) {
+				continue
+			}
+			if t, kept := e.allowed(); t != nil {
+				m := makerKept
+				if !kept {
+					m = makerNone
+				}
+				asked.add(m, nameless(t))
+				continue
+			}
+			for _, m := range []maker{makerDropped, makerForeign} {
+				if e[m] != nil {
+					asked.add(m, nameless(e[m]))
+				}
+			}
+		}
+	}
+	return asked
+}
+
+// nameless is t without the names of the peer, which here is a name server.
+func nameless(t *tally) *tally {
+	n := *t
+	n.names = nil
+	return &n
+}
+
+// clusterDNS is the peer that answers for a cluster's names, and its port.
+func clusterDNS(where ClusterDNS) (Peer, uint16) {
+	if where == OpenShiftDNS {
+		return Peer{
+			Kind:        PeerClusterDNS,
+			Namespace:   "openshift-dns",
+			PodSelector: map[string]string{"dns.operator.openshift.io/daemonset-dns": "default"},
+		}, openShiftDNSPort
+	}
+	return Peer{
+		Kind:        PeerClusterDNS,
+		Namespace:   "kube-system",
+		PodSelector: map[string]string{"k8s-app": "kube-dns"},
+	}, dnsPort
+}
+
+// dnsRule adds the rule for the cluster's name servers when someone who stays
+// asks for names. An unattributed question counts even beside attributed ones:
+// it was another question.
+func (b *builder) dnsRule() {
+	asked := b.asksNames()
+	var t tally
+	kept := asked[makerKept] != nil
+	if kept {
+		t.add(asked[makerKept])
+	}
+	if !b.opts.Strict {
+		for _, m := range []maker{makerUnknown, makerNone} {
+			if asked[m] != nil {
+				t.add(asked[m])
+				b.warnings.add(WarnAttributionUnknown, "DNS")
+			}
+		}
+	} else if !kept && (asked[makerUnknown] != nil || asked[makerNone] != nil) {
+		b.unresolved = append(b.unresolved, Unresolved{Direction: Egress, What: "DNS", Reason: reasonNoMaker, Action: actionOmitted})
+	}
+	peer, port := clusterDNS(b.opts.ClusterDNS)
+	if !kept && len(t.runs) == 0 && len(t.names) == 0 && len(t.observed) == 0 {
+		b.dnsOmissions(asked)
+		return
+	}
+	peer.Names = b.answered(t.names)
+	unknown := !b.opts.Strict && (asked[makerUnknown] != nil || asked[makerNone] != nil)
+	rule := Rule{
+		Direction: Egress,
+		Peer:      peer,
+		Ports:     ports(dnsEnds(port)),
+		Evidence:  t.evidence(b.isKept, unknown),
+		Notes:     []string{"UDP and TCP: answers that do not fit a datagram are asked for over TCP"},
+	}
+	b.rules = append(b.rules, rule)
+}
+
+// answered are names without those that a search list made.
+func (b *builder) answered(names []string) []string {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = b.answers[name]
+	}
+	return withoutSearch(set)
+}
+
+// dnsOmissions lists the questions of those who do not stay.
+func (b *builder) dnsOmissions(asked edge) {
+	for _, m := range []maker{makerDropped, makerForeign} {
+		t := asked[m]
+		if t == nil {
+			continue
+		}
+		om := Omission{
+			Direction:   Egress,
+			Peer:        Peer{Kind: PeerNames, Names: b.answered(t.names)},
+			Ports:       ports(dnsEnds(dnsPort)),
+			Executables: sorted(slices.Clone(t.keys)),
+			Reason:      strings.Join(sorted(slices.Clone(t.reasons)), ", "),
+		}
+		if m == makerDropped {
+			b.tightened = append(b.tightened, om)
+		} else {
+			b.foreign = append(b.foreign, om)
+			b.warnings.add(WarnForeign, some(om.Executables, shownPerWarning)+" asked for names")
+		}
+	}
+}
+
+// namesOf are the names of addr: those that the recorder gave the peer, and the
+// questions that it answered.
+func (c *collector) namesOf(addr netip.Addr, given []string) []string {
+	set := map[string]bool{}
+	for _, name := range given {
+		set[name] = true
+	}
+	for _, name := range c.byAddr[addr] {
+		set[name] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}

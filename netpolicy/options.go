@@ -1,0 +1,166 @@
+package netpolicy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Fate is what hardening does with an executable.
+type Fate int
+
+// The fates of an executable. The zero value is Unknown.
+const (
+	Unknown    Fate = iota // nobody knows: its connections stay, with a warning
+	Kept                   // it is in the hardened image
+	Dropped                // it was in the image and is no longer
+	NotInImage             // it never was in the image
+)
+
+// String is the word that hint.json uses.
+func (f Fate) String() string {
+	switch f {
+	case Kept:
+		return "kept"
+	case Dropped:
+		return "dropped"
+	case NotInImage:
+		return "not-in-image"
+	case Unknown:
+	}
+	return "unknown"
+}
+
+// Options are the choices of [New]. The zero value is usable.
+type Options struct {
+	// Selector holds the labels of the workload's pods. Where it is empty the
+	// labels that the profile's sources agree on are used.
+	Selector map[string]string
+	// Namespace and Name of the policy. Where they are empty the workload's
+	// own are used. Name is made a valid object name.
+	Namespace, Name string
+	// ImageDigest, SourceDigest and ProfileDigest bind the hint to the
+	// hardened image, the image it was made from and the profile:
+	// "sha256:" and 64 hex digits, or empty.
+	ImageDigest, SourceDigest, ProfileDigest string
+	// AllowMetadata makes rules for observed metadata services of clouds.
+	AllowMetadata bool
+	// Strict leaves out what no executable can be named for.
+	Strict bool
+	// ClusterDNS says where the cluster's resolver runs.
+	ClusterDNS ClusterDNS
+}
+
+// ClusterDNS names the pods that resolve names for a cluster.
+type ClusterDNS int
+
+// Where clusters resolve names.
+const (
+	KubeDNS      ClusterDNS = iota // pods k8s-app=kube-dns in kube-system, port 53
+	OpenShiftDNS                   // pods of the dns operator in openshift-dns, port 5353
+)
+
+const (
+	maxLabels    = 64   // of a selector
+	maxSelector  = 8192 // bytes of a selector on the command line
+	digestPrefix = "sha256:"
+	digestLen    = len(digestPrefix) + 64
+)
+
+// check reports options that cannot be used.
+func (o Options) check() error {
+	if err := checkLabels(o.Selector); err != nil {
+		return fmt.Errorf("selector: %w", err)
+	}
+	if o.Namespace != "" {
+		if msgs := validation.IsDNS1123Label(o.Namespace); len(msgs) > 0 {
+			return fmt.Errorf("namespace %q: %s", clip(o.Namespace, maxShown), msgs[0])
+		}
+	}
+	for _, d := range []struct{ name, value string }{
+		{"image digest", o.ImageDigest},
+		{"source digest", o.SourceDigest},
+		{"profile digest", o.ProfileDigest},
+	} {
+		if err := checkDigest(d.value); err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
+	}
+	if o.ClusterDNS != KubeDNS && o.ClusterDNS != OpenShiftDNS {
+		return fmt.Errorf("unknown cluster DNS %d", int(o.ClusterDNS))
+	}
+	return nil
+}
+
+func checkDigest(s string) error {
+	if s == "" {
+		return nil
+	}
+	hex, ok := strings.CutPrefix(s, digestPrefix)
+	if !ok || len(s) != digestLen || strings.Trim(hex, "0123456789abcdef") != "" {
+		return fmt.Errorf("%q is not sha256: and 64 hex digits", clip(s, maxShown))
+	}
+	return nil
+}
+
+// ParseSelector reads the labels of a selector written as on kubectl's command
+// line, "app=web,tier=front". Only equality is possible, because a NetworkPolicy
+// made of anything else would select more than one workload. An empty selector,
+// a repeated key and labels that the API server would refuse are errors.
+func ParseSelector(s string) (map[string]string, error) {
+	if len(s) > maxSelector {
+		return nil, fmt.Errorf("selector of %d bytes is longer than %d", len(s), maxSelector)
+	}
+	labels := map[string]string{}
+	for part := range strings.SplitSeq(s, ",") {
+		key, value, ok := strings.Cut(part, "=")
+		value = strings.TrimPrefix(value, "=") // kubectl takes == as well
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		if !ok || key == "" || strings.HasSuffix(key, "!") {
+			return nil, fmt.Errorf("selector %q: %q is not key=value", clip(s, maxShown), clip(part, maxShown))
+		}
+		if _, dup := labels[key]; dup {
+			return nil, fmt.Errorf("selector %q: key %q is given twice", clip(s, maxShown), clip(key, maxShown))
+		}
+		labels[key] = value
+	}
+	if err := checkLabels(labels); err != nil {
+		return nil, fmt.Errorf("selector %q: %w", clip(s, maxShown), err)
+	}
+	return labels, nil
+}
+
+// checkLabels repeats the API server's rules for labels.
+func checkLabels(labels map[string]string) error {
+	if len(labels) > maxLabels {
+		return fmt.Errorf("%d labels are more than %d", len(labels), maxLabels)
+	}
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		if msgs := validation.IsQualifiedName(key); len(msgs) > 0 {
+			return fmt.Errorf("label key %q: %s", clip(key, maxShown), msgs[0])
+		}
+		if msgs := validation.IsValidLabelValue(labels[key]); len(msgs) > 0 {
+			return fmt.Errorf("value %q of label %q: %s", clip(labels[key], maxShown), clip(key, maxShown), msgs[0])
+		}
+	}
+	return nil
+}
+
+// Sentinel errors of the package.
+var (
+	// ErrNoSelector: the labels of the workload's pods are not known, so there
+	// is no policy; --selector gives them.
+	ErrNoSelector = errors.New("the workload's labels are not known")
+	// ErrNoDirection: no source could see either direction, so a policy would
+	// restrict nothing.
+	ErrNoDirection = errors.New("no complete source could see connections or listeners")
+	// ErrTooLarge: the policy has more address blocks than a server is known
+	// to accept.
+	ErrTooLarge = errors.New("the policy is too large")
+	// ErrSelfCheck: the policy does not do what its evidence says; a defect.
+	ErrSelfCheck = errors.New("the policy failed its self-check")
+)

@@ -1,0 +1,212 @@
+package netpolicy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Limits of what [ParseHint] reads.
+const (
+	MaxHintBytes   = 128 << 20
+	maxHintEntries = 1 << 20 // elements of all lists and objects
+	maxHintDepth   = 16
+)
+
+// ParseHint reads hint.json. It is strict: unknown, repeated and differently
+// spelled fields, another schema, trailing data, and rules that no policy can
+// be rendered from are errors that name the place. Spaces do not matter.
+func ParseHint(data []byte) (*Hint, error) {
+	if len(data) > MaxHintBytes {
+		return nil, fmt.Errorf("reading hint: %d bytes are more than %d", len(data), MaxHintBytes)
+	}
+	if err := checkJSON(data); err != nil {
+		return nil, fmt.Errorf("reading hint: %w", err)
+	}
+	h := &Hint{}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(h); err != nil {
+		return nil, fmt.Errorf("reading hint: %w", err)
+	}
+	if err := h.check(); err != nil {
+		return nil, fmt.Errorf("reading hint: %w", err)
+	}
+	return h, nil
+}
+
+// checkJSON walks data once for what encoding/json lets pass: keys that repeat,
+// also in another case, data behind the value, and structures without bound.
+func checkJSON(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	type level struct {
+		keys map[string]bool // nil in an array
+		key  bool            // the next string is a key
+		free bool            // its keys are labels, not fields
+	}
+	var stack []level
+	last := ""
+	for entries := 0; ; entries++ {
+		if entries > 4*maxHintEntries {
+			return fmt.Errorf("more than %d values", 4*maxHintEntries)
+		}
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) && len(stack) == 0 && entries > 0 {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("byte %d: %w", dec.InputOffset(), err)
+		}
+		top := len(stack) - 1
+		if name, ok := token.(string); ok && top >= 0 && stack[top].key {
+			if err := claim(stack[top].keys, name, stack[top].free); err != nil {
+				return fmt.Errorf("byte %d: %w", dec.InputOffset(), err)
+			}
+			stack[top].key, last = false, name
+			continue
+		}
+		if token == json.Delim('}') || token == json.Delim(']') {
+			stack = stack[:top]
+		}
+		if top = len(stack) - 1; top >= 0 && stack[top].keys != nil && !opens(token) {
+			stack[top].key = true
+		}
+		if !opens(token) {
+			if top < 0 && dec.More() {
+				return fmt.Errorf("byte %d: data behind the hint", dec.InputOffset())
+			}
+			continue
+		}
+		if len(stack) >= maxHintDepth {
+			return fmt.Errorf("byte %d: nested deeper than %d", dec.InputOffset(), maxHintDepth)
+		}
+		next := level{}
+		if token == json.Delim('{') {
+			next = level{keys: map[string]bool{}, key: true, free: last == "podSelector"}
+		}
+		stack = append(stack, next)
+	}
+}
+
+func opens(token json.Token) bool { return token == json.Delim('{') || token == json.Delim('[') }
+
+// claim notes a key of an object. It must be the exact name of a field, because
+// encoding/json takes other cases too, unless it is free.
+func claim(keys map[string]bool, name string, free bool) error {
+	if keys[name] {
+		return fmt.Errorf("field %q is there twice", clip(name, maxShown))
+	}
+	if !free && !isField(name) {
+		return fmt.Errorf("unknown field %q", clip(name, maxShown))
+	}
+	keys[name] = true
+	return nil
+}
+
+// isField reports whether some object of hint.json has a field of that name.
+func isField(name string) bool {
+	switch name {
+	case "schema", "image", "profile", "workload", "policyTypes", "rules", "tightened", "foreign", "ignored", "unresolved", "warnings",
+		"hardened", "source",
+		"digest", "from", "to", "runs", "complete", "observes",
+		"namespace", "name", "podSelector", "selectorFrom",
+		"id", "direction", "peer", "ports", "evidence", "notes",
+		"kind", "cidrs", "names",
+		"protocol", "port", "endPort",
+		"observed", "sources", "executables", "attribution", "count", "first", "last", "outcome",
+		"key", "kept", "reason", "what", "action", "code", "detail":
+		return true
+	}
+	return false
+}
+
+// check reports a hint that no policy can be rendered from.
+func (h *Hint) check() error {
+	if h.Schema != Schema {
+		return fmt.Errorf("schema %q is not %q", clip(h.Schema, maxShown), Schema)
+	}
+	for _, d := range []string{h.Image.Hardened, h.Image.Source, h.Profile.Digest} {
+		if err := checkDigest(d); err != nil {
+			return err
+		}
+	}
+	for i, d := range h.PolicyTypes {
+		if d != Ingress && d != Egress || slices.Contains(h.PolicyTypes[:i], d) {
+			return fmt.Errorf("policyTypes[%d]: %q is unknown or repeated", i, clip(string(d), maxShown))
+		}
+	}
+	ids := map[string]bool{}
+	for i, r := range h.Rules {
+		if err := r.check(); err != nil {
+			return fmt.Errorf("rules[%d]: %w", i, err)
+		}
+		if ids[r.ID] {
+			return fmt.Errorf("rules[%d]: id %q is there twice", i, r.ID)
+		}
+		ids[r.ID] = true
+		if !h.Restricts(r.Direction) {
+			return fmt.Errorf("rules[%d]: %s is not in policyTypes", i, r.Direction)
+		}
+	}
+	for name, list := range map[string][]Omission{"tightened": h.Tightened, "foreign": h.Foreign} {
+		for i, o := range list {
+			if o.Direction != Ingress && o.Direction != Egress {
+				return fmt.Errorf("%s[%d]: unknown direction %q", name, i, clip(string(o.Direction), maxShown))
+			}
+		}
+	}
+	return h.checkPolicy()
+}
+
+// checkPolicy validates what h renders to.
+func (h *Hint) checkPolicy() error {
+	if err := h.unusable(); err != nil {
+		if errors.Is(err, ErrTooLarge) {
+			return err
+		}
+		return checkLabels(h.Workload.PodSelector)
+	}
+	return validate(h.render(digestPrefix + strings.Repeat("0", digestLen-len(digestPrefix))))
+}
+
+// check reports a rule whose id is not of what it allows, or whose peer cannot
+// be rendered.
+func (r Rule) check() error {
+	id := ""
+	if r.Direction == Ingress || r.Direction == Egress {
+		var err error
+		if id, err = ruleID(r); err != nil {
+			return err
+		}
+	}
+	if id == "" || id != r.ID {
+		return fmt.Errorf("id %q is not that of what the rule allows, %q", clip(r.ID, maxShown), id)
+	}
+	blocks, pods := len(r.Peer.CIDRs) > 0, len(r.Peer.PodSelector) > 0
+	switch r.Peer.Kind {
+	case PeerAny:
+		if r.Direction != Ingress || blocks || pods {
+			return fmt.Errorf("peer %q with addresses or labels, or not of ingress", r.Peer.Kind)
+		}
+	case PeerClusterDNS:
+		if blocks || !pods || r.Peer.Namespace == "" {
+			return fmt.Errorf("peer %q without namespace and labels", r.Peer.Kind)
+		}
+	case PeerExternal, PeerPrivate, PeerLinkLocal, PeerMetadata, PeerResolver:
+		if !blocks || pods || r.Peer.Namespace != "" {
+			return fmt.Errorf("peer %q without addresses, or with labels", r.Peer.Kind)
+		}
+	case PeerNames:
+		return fmt.Errorf("a rule cannot be for names alone")
+	default:
+		return fmt.Errorf("unknown kind of peer %q", clip(string(r.Peer.Kind), maxShown))
+	}
+	if len(r.Ports) == 0 {
+		return fmt.Errorf("no ports")
+	}
+	return validateRule(renderPorts(r.Ports), renderPeer(r.Peer))
+}
