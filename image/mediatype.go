@@ -35,15 +35,19 @@ func layerCompression(mt types.MediaType) (compression, error) {
 		return gzipped, nil
 	case types.OCILayerZStd, dockerZstdLayer:
 		return zstandard, nil
+	default:
+		return 0, unsupportedLayer(string(mt))
 	}
-	s := string(mt)
+}
+
+func unsupportedLayer(s string) error {
 	switch {
 	case strings.HasSuffix(s, "+encrypted"):
-		return 0, fmt.Errorf("layer is encrypted (%q); decrypt the image first", s)
+		return fmt.Errorf("layer is encrypted (%q); decrypt the image first", s)
 	case strings.Contains(s, "nondistributable"), strings.Contains(s, ".foreign."):
-		return 0, fmt.Errorf("layer is foreign (%q): its content is not in the image and lathe fetches nothing by url", s)
+		return fmt.Errorf("layer is foreign (%q): its content is not in the image and lathe fetches nothing by url", s)
 	default:
-		return 0, fmt.Errorf("layer has unknown media type %q", s)
+		return fmt.Errorf("layer has unknown media type %q", s)
 	}
 }
 
