@@ -25,6 +25,7 @@ import (
 type cosignCLI struct {
 	path  string
 	major string
+	env   []string
 }
 
 // cosigns finds the programs to test with: those named by $LATHE_COSIGN (a
@@ -68,7 +69,7 @@ func (c cosignCLI) run(t *testing.T, dir string, args ...string) (string, error)
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), c.path, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "COSIGN_PASSWORD="+testPassword, "HOME="+dir, "COSIGN_YES=true", "COSIGN_EXPERIMENTAL=0")
+	cmd.Env = append(append(os.Environ(), c.env...), "COSIGN_PASSWORD="+testPassword, "HOME="+dir, "COSIGN_YES=true", "COSIGN_EXPERIMENTAL=0")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -213,9 +214,9 @@ func TestConformanceRegistry(t *testing.T) {
 		check(t, remote.Write(repo.Tag(AttestationTag(digest)), atts))
 
 		ref := repo.Digest(digest.String()).String()
-		verify := append([]string{"verify", "--insecure-ignore-tlog", "--allow-http-registry", "--key", "cosign.pub"}, c.oldFormat()...)
-		attest := append([]string{"verify-attestation", "--insecure-ignore-tlog", "--allow-http-registry", "--key", "cosign.pub", "--type", PredicateType}, c.oldFormat()...)
-		for _, args := range [][]string{verify, attest} {
+		verify := []string{"verify", "--insecure-ignore-tlog", "--allow-http-registry", "--key", "cosign.pub"}
+		attest := append([]string{"verify-attestation", "--type", PredicateType}, verify[1:]...)
+		for _, args := range [][]string{verify, attest, append(verify, c.oldFormat()...), append(attest, c.oldFormat()...)} {
 			if out, err := c.run(t, dir, append(args, ref)...); err != nil {
 				t.Errorf("cosign %s: %v\n%s", strings.Join(args, " "), err, out)
 			}

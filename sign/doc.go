@@ -36,6 +36,7 @@
 // mistake), and certificates, bundles and timestamps which others attached are
 // not even parsed, since a key is all that is trusted here.
 //
-// The private key exists decrypted in memory while a [Signer] lives. Passwords
-// and decrypted files are wiped after use as far as Go allows.
+// The private key exists decrypted in memory while a [Signer] lives; the
+// decrypted file is wiped after loading. Passwords belong to the caller and are
+// never part of an error.
 package sign

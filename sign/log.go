@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/go-openapi/runtime"
 	httptransport "github.com/go-openapi/runtime/client"
 	"github.com/sigstore/cosign/v2/pkg/cosign"
 	"github.com/sigstore/cosign/v2/pkg/cosign/bundle"
@@ -62,7 +63,7 @@ func (l *Log) UploadSignature(ctx context.Context, v *Verifier, sig Signed) (Sig
 	b64 := sig.Annotations[signatureKey]
 	raw, err := base64.StdEncoding.DecodeString(b64)
 	if err != nil {
-		return Signed{}, fmt.Errorf("uploading the signature to %q: %w", l.URL, err)
+		return Signed{}, fmt.Errorf("uploading the signature to %q: %w", l.name(), err)
 	}
 	sum := sha256.Sum256(sig.Payload)
 	return l.upload(ctx, v, sig, hashedrekord.KIND, rekortypes.ArtifactProperties{
@@ -94,18 +95,18 @@ func (l *Log) upload(ctx context.Context, v *Verifier, s Signed, kind string, pr
 	params := entries.NewCreateLogEntryParamsWithContext(ctx).WithProposedEntry(proposed)
 	resp, err := rekor.Entries.CreateLogEntry(params)
 	if err != nil {
-		return Signed{}, fmt.Errorf("uploading to the transparency log %q: %w", l.URL, err)
+		return Signed{}, fmt.Errorf("uploading to the transparency log %q: %w", l.name(), err)
 	}
 	b, err := toBundle(resp.Payload)
 	if err != nil {
-		return Signed{}, fmt.Errorf("reading the answer of the transparency log %q: %w", l.URL, err)
+		return Signed{}, fmt.Errorf("reading the answer of the transparency log %q: %w", l.name(), err)
 	}
 	keys, err := l.keys(ctx, rekor)
 	if err != nil {
 		return Signed{}, err
 	}
 	if err := checkBundle(v, s, b, keys); err != nil {
-		return Signed{}, fmt.Errorf("checking the answer of the transparency log %q: %w", l.URL, err)
+		return Signed{}, fmt.Errorf("checking the answer of the transparency log %q: %w", l.name(), err)
 	}
 	text, err := json.Marshal(b)
 	if err != nil {
@@ -155,25 +156,31 @@ func (l *Log) keys(ctx context.Context, rekor *client.Rekor) (*cosign.TrustedTra
 	if len(keyPEM) == 0 {
 		resp, err := rekor.Pubkey.GetPublicKey(pubkey.NewGetPublicKeyParamsWithContext(ctx))
 		if err != nil {
-			return nil, fmt.Errorf("asking the transparency log %q for its public key: %w", l.URL, err)
+			return nil, fmt.Errorf("asking the transparency log %q for its public key: %w", l.name(), err)
 		}
 		keyPEM = []byte(resp.Payload)
 	}
 	keys := cosign.NewTrustedTransparencyLogPubKeys()
 	if err := keys.AddTransparencyLogPubKey(bytes.TrimSpace(keyPEM), tuf.Active); err != nil {
-		return nil, fmt.Errorf("reading the public key of the transparency log %q: %w", l.URL, err)
+		return nil, fmt.Errorf("reading the public key of the transparency log %q: %w", l.name(), err)
 	}
 	return &keys, nil
+}
+
+// name is the log's address as it may be shown.
+func (l *Log) name() string {
+	u, err := url.Parse(l.URL)
+	if err != nil {
+		return "(unreadable)"
+	}
+	return u.Redacted()
 }
 
 // client makes a client whose answers are bounded.
 func (l *Log) client() (*client.Rekor, error) {
 	u, err := url.Parse(l.URL)
-	if err != nil {
-		return nil, fmt.Errorf("the transparency log's address: %w", err)
-	}
-	if (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-		return nil, fmt.Errorf("the transparency log's address %q is not an http(s) URL", l.URL)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+		return nil, fmt.Errorf("the address of the transparency log, %q, is not an http(s) URL", l.name())
 	}
 	path := u.Path
 	if path == "" {
@@ -184,6 +191,7 @@ func (l *Log) client() (*client.Rekor, error) {
 		next = http.DefaultTransport
 	}
 	rt := httptransport.NewWithClient(u.Host, path, []string{u.Scheme}, &http.Client{Transport: bounded{next}})
+	rt.Consumers["application/x-pem-file"] = runtime.TextConsumer()
 	return client.New(rt, nil), nil
 }
 

@@ -172,15 +172,15 @@ func TestVerifyAttestations(t *testing.T) {
 	}
 	good := attest(ours(t), digest, PredicateType, `{"n":1}`)
 	second := attest(ours(t), digest, PredicateType, `{"n":2}`)
-	edited := func(old, new string) Signed {
+	edited := func(from, to string) Signed {
 		s := good
-		s.Payload = []byte(strings.Replace(string(s.Payload), old, new, 1))
+		s.Payload = []byte(strings.Replace(string(s.Payload), from, to, 1))
 		if string(s.Payload) == string(good.Payload) {
-			t.Fatalf("%q is not in the envelope", old)
+			t.Fatalf("%q is not in the envelope", from)
 		}
 		return s
 	}
-	forged := func(from string, to string) Signed {
+	forged := func(from, to string) Signed {
 		s := good
 		var env map[string]any
 		check(t, json.Unmarshal(s.Payload, &env))
