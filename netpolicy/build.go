@@ -121,7 +121,9 @@ func (b *builder) allow(rules clusters, f flow, t *tally, kept bool) {
 		if key.kind == PeerExternal {
 			b.warnings.add(WarnExternalResolver, f.addr.String())
 		}
-		b.unresolvedAddr(key.kind, f)
+		if key.kind == PeerPrivate { // a link-local one is the node's own resolver, wherever the pod runs
+			b.unresolvedAddr(key.kind, f)
+		}
 		key.kind, ends = PeerResolver, dnsEnds(dnsPort)
 	default:
 		b.unresolvedAddr(key.kind, f)
@@ -205,7 +207,7 @@ func (b *builder) addRules(cs clusters) {
 			Peer:      Peer{Kind: g.kind, CIDRs: cidrs(g.addrs), Names: names},
 			Ports:     ports(g.ends),
 			Evidence:  g.tally.evidence(b.isKept, g.unknown),
-			Notes:     sorted(slices.Clone(g.tally.notes)),
+			Notes:     sorted(g.tally.notes),
 		})
 		if g.kind == PeerExternal && len(names) > 0 && len(g.addrs) > 1 {
 			b.warnings.add(WarnAddressChurn, fmt.Sprintf("%s (%d addresses)", some(names, shownPerWarning), len(g.addrs)))
@@ -239,8 +241,8 @@ func omissions(cs clusters) []Omission {
 			Direction:   directionOf(g.kind),
 			Peer:        Peer{Kind: g.kind, CIDRs: cidrs(g.addrs), Names: sorted(g.tally.names)},
 			Ports:       ports(g.ends),
-			Executables: sorted(slices.Clone(g.tally.keys)),
-			Reason:      strings.Join(sorted(slices.Clone(g.tally.reasons)), ", "),
+			Executables: sorted(g.tally.keys),
+			Reason:      strings.Join(sorted(g.tally.reasons), ", "),
 		})
 	}
 	return out

@@ -1,6 +1,7 @@
 package netpolicy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -219,7 +220,7 @@ func destination(e profile.Connect) (addr netip.Addr, port int, notes []string, 
 
 // withoutAddress lists a peer that no block can be made for.
 func (c *collector) withoutAddress(e profile.Connect, proto, reason string) {
-	what := cmpOr(e.Peer.IP, describe(e.Peer.K8s), strings.Join(e.Peer.Names, ","), "a peer")
+	what := cmp.Or(e.Peer.IP, describe(e.Peer.K8s), strings.Join(e.Peer.Names, ","), "a peer")
 	what = clip(fmt.Sprintf("%s %s/%d", what, proto, e.Port), maxShown)
 	c.unresolved = append(c.unresolved, Unresolved{Direction: Egress, What: what, Reason: reason, Action: actionOmitted})
 	c.warnings.add(WarnPeerRange, what)
@@ -230,15 +231,6 @@ const (
 	actionOmitted = "omitted"
 	actionAddress = "address"
 )
-
-func cmpOr(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
-}
 
 // describe names a Kubernetes object.
 func describe(k profile.K8s) string {
@@ -254,7 +246,7 @@ func describe(k profile.K8s) string {
 func (c *collector) inexpressible(e profile.Connect) error {
 	switch e.Proto {
 	case "unix":
-		c.ignore(Egress, clip(cmpOr(string(e.Peer.Path), "unix"), maxShown), "unix socket")
+		c.ignore(Egress, clip(cmp.Or(string(e.Peer.Path), "unix"), maxShown), "unix socket")
 	case "icmp", "icmpv6", "raw":
 		addr, ok := parseAddr(e.Peer.IP)
 		if !ok {
@@ -283,8 +275,7 @@ func outcome(results []string) (bad string, known bool) {
 	case has(profile.ResultProbeOnly):
 		return "UDP connect without a packet", true
 	}
-	list := slices.Clone(results)
-	return clip("failed: "+strings.Join(sorted(list), ", "), maxShown), true
+	return clip("failed: "+strings.Join(sorted(results), ", "), maxShown), true
 }
 
 // reply is a client of one of our UDP servers.

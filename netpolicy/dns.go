@@ -143,8 +143,8 @@ func (b *builder) dnsOmissions(asked edge) {
 			Direction:   Egress,
 			Peer:        Peer{Kind: PeerNames, Names: b.answered(t.names)},
 			Ports:       ports(dnsEnds(dnsPort)),
-			Executables: sorted(slices.Clone(t.keys)),
-			Reason:      strings.Join(sorted(slices.Clone(t.reasons)), ", "),
+			Executables: sorted(t.keys),
+			Reason:      strings.Join(sorted(t.reasons), ", "),
 		}
 		if m == makerDropped {
 			b.tightened = append(b.tightened, om)

@@ -78,8 +78,9 @@ func dnsEnds(port uint16) []endpoint {
 	return []endpoint{{protoTCP, port}, {protoUDP, port}}
 }
 
-// sorted sorts s in place and removes what is there twice.
+// sorted is s in order and without what is there twice; s stays as it is.
 func sorted[T cmp.Ordered](s []T) []T {
+	s = slices.Clone(s)
 	slices.Sort(s)
 	return slices.Compact(s)
 }

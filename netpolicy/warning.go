@@ -85,9 +85,7 @@ const shownPerWarning = 3
 func (w warnings) list() []Warning {
 	out := make([]Warning, 0, len(w))
 	for code, what := range w {
-		slices.Sort(what)
-		what = slices.Compact(what)
-		out = append(out, Warning{Code: code, Detail: warningText(code) + ": " + some(what, shownPerWarning)})
+		out = append(out, Warning{Code: code, Detail: warningText(code) + ": " + some(sorted(what), shownPerWarning)})
 	}
 	slices.SortFunc(out, func(a, b Warning) int { return strings.Compare(a.Code, b.Code) })
 	return out
