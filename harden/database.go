@@ -1,0 +1,93 @@
+package harden
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/lathe-build/lathe/pkgdb"
+)
+
+// listed tells whether a package stays in its database: while something of it
+// is left. At the level binaries a package without files stays too.
+func (p *planner) listed(g *pkg) bool {
+	return p.stays(g) || len(g.files) == 0 && p.pol.Level == Binaries
+}
+
+// databaseEdits gives the new content of the package databases, by path, and
+// unkeeps the database files of packages that are gone.
+func (p *planner) databaseEdits() (map[string][]byte, error) {
+	listed := map[string]bool{}
+	for _, g := range p.pkgs {
+		listed[g.ID()] = p.listed(g)
+	}
+	dropped := func(q pkgdb.Package) bool {
+		if q.Leftover {
+			return p.pol.Level != Binaries
+		}
+		return !listed[q.ID()]
+	}
+	gone := func(name string) bool {
+		target, _, err := p.tree.ResolveParent(name)
+		if err != nil {
+			return false // was not there before either
+		}
+		f := p.find(target)
+		return f != nil && !f.kept
+	}
+	changes, err := p.db.Without(dropped, gone)
+	if err != nil {
+		return nil, fmt.Errorf("rewriting the package databases: %w", err)
+	}
+	edits := map[string][]byte{}
+	for _, name := range changes.Paths() {
+		target, _, err := p.tree.Resolve(name)
+		f := p.find(target)
+		if err != nil || f == nil || !f.kept {
+			continue
+		}
+		if changes[name].Drop {
+			f.kept = false
+			f.owners = append(f.owners, p.packageOfInfo(name)...)
+			continue
+		}
+		edits[target] = changes[name].Content
+	}
+	return edits, nil
+}
+
+// packageOfInfo names the package that a file of dpkg's info directory is of.
+func (p *planner) packageOfInfo(name string) []*pkg {
+	base := strings.TrimSuffix(path.Base(name), path.Ext(name))
+	base, _, _ = strings.Cut(base, ":")
+	for _, g := range p.pkgs {
+		if g.Name == base {
+			return []*pkg{g}
+		}
+	}
+	return nil
+}
+
+func sumOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// maxRead bounds how much of one file the rules read as a whole.
+const maxRead = 4 << 20
+
+// read gives the content of a small file.
+func (p *planner) read(f *file) ([]byte, error) {
+	r, err := p.tree.Content(f.entry.ID)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", f.path, err)
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxRead))
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", f.path, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,326 @@
+package harden
+
+import (
+	"context"
+	"encoding/hex"
+	"iter"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lathe-build/lathe/layers"
+	"github.com/lathe-build/lathe/profile"
+)
+
+// Action is what happens to an entry of a layer.
+type Action string
+
+// The actions. A rewritten entry is a package database that lists less.
+const (
+	ActKeep    Action = "keep"
+	ActDrop    Action = "drop"
+	ActRewrite Action = "rewrite"
+)
+
+// Record is what becomes of one entry of one layer. Records are in the order
+// of the layers and of the entries in them.
+type Record struct {
+	Layer   int
+	Path    string // bytes as in the image; markers have the path that they hide
+	Type    string // layers.Type's words
+	Class   string // program, script, applet, library, module, data, dir, link; "" for shadowed entries and markers
+	Action  Action
+	Reason  Reason
+	Size    int64  // bytes of content in the input; of hard links 0
+	NewSize int64  // bytes of content after a rewrite
+	SHA256  string // hex, of kept regular files and hard links: of the content in the output
+	content []byte // of a rewrite
+}
+
+// Package is a package of the image's databases.
+type Package struct {
+	Manager string `json:"manager"`
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Kept    bool   `json:"kept"`
+	Bytes   int64  `json:"bytes"`   // of its files in the input
+	Dropped int64  `json:"dropped"` // of these, bytes that go
+	From    string `json:"from,omitempty"`
+}
+
+// Plan is the decision for every path of an image, with reasons. It is a pure
+// function of the image, its config, the profile and the policy.
+type Plan struct {
+	Source   profile.Identity
+	Policy   Policy
+	Rebased  bool
+	Vouched  bool // the evidence is complete because a person says so
+	Records  []Record
+	Packages []Package
+	Tools    []Tool
+	Findings []Finding
+	Missing  []string // what the profile names and the image does not have
+
+	decisions map[string]Decision
+	order     []string
+	aliases   map[string]string // executable keys → path whose decision is theirs
+	resolve   func(string) (string, error)
+}
+
+// plan turns the planner's files into decisions and records.
+func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) {
+	pl := &Plan{
+		Source: id, Policy: p.pol, Rebased: p.rebased, Vouched: p.vouched(),
+		decisions: map[string]Decision{}, aliases: map[string]string{},
+		resolve: func(name string) (string, error) { t, _, err := p.tree.Resolve(name); return t, err },
+	}
+	edits, err := p.databaseEdits()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range p.order {
+		if !f.kept {
+			f.reason = p.whyDropped(f)
+		}
+		pl.decisions[f.path] = Decision{Path: f.path, Keep: f.kept, Reason: f.reason}
+		pl.order = append(pl.order, f.path)
+	}
+	for e := range p.tree.Entries() {
+		pl.Records = append(pl.Records, p.record(e, edits))
+	}
+	if err := p.digest(ctx, pl); err != nil {
+		return nil, err
+	}
+	p.describe(pl)
+	return pl, nil
+}
+
+// record is the record of one entry: shadowed entries and markers that have
+// done their work go, the others follow their path's decision.
+func (p *planner) record(e layers.Entry, edits map[string][]byte) Record {
+	r := Record{Layer: e.Layer, Path: e.Path, Type: e.Type.String(), Action: ActDrop, Size: e.Size}
+	switch {
+	case e.Shadowed:
+		by := p.tree.Entry(e.HiddenBy)
+		r.Reason = Reason{Kind: Shadowed, Note: "hidden by a " + by.Type.String() + " in layer " + itoa(by.Layer)}
+		return r
+	case e.Type == layers.Leftover:
+		r.Reason = Reason{Kind: Marker, Note: "bookkeeping that engines skip"}
+		return r
+	case e.Type.Marker() && (e.Hides() || e.Disputed()):
+		r.Reason = Reason{Kind: Marker, Note: "what it hides is gone"}
+		return r
+	case e.Type.Marker():
+		r.Action, r.Reason = ActKeep, Reason{Kind: HidesNone}
+		return r
+	case e.Path == ".":
+		r.Action, r.Class, r.Reason = ActKeep, "dir", Reason{Kind: Parent, Note: "the root"}
+		return r
+	}
+	f := p.find(e.Path)
+	r.Class, r.Reason = f.className(), f.reason
+	if !f.kept {
+		return r
+	}
+	r.Action = ActKeep
+	if content, ok := edits[e.Path]; ok {
+		r.Action, r.content, r.NewSize = ActRewrite, content, int64(len(content))
+	}
+	return r
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func (f *file) className() string {
+	if f.applet != "" {
+		return "applet"
+	}
+	return [...]string{"data", "dir", "link", "program", "script", "library", "module"}[f.class]
+}
+
+// digest fills in the SHA-256 of everything that stays.
+func (p *planner) digest(ctx context.Context, pl *Plan) error {
+	var ids, records []int
+	for i := range pl.Records {
+		r := &pl.Records[i]
+		e := p.tree.Entry(i)
+		switch {
+		case r.Action == ActRewrite:
+			r.SHA256 = sumOf(r.content)
+		case r.Action == ActKeep && (e.Type == layers.Regular || e.Type == layers.HardLink && p.tree.Entry(e.Data).Type == layers.Regular):
+			ids, records = append(ids, i), append(records, i)
+		}
+	}
+	sums, err := p.tree.Digests(ctx, ids)
+	if err != nil {
+		return err //nolint:wrapcheck // names the path
+	}
+	for i, r := range records {
+		pl.Records[r].SHA256 = hex.EncodeToString(sums[i][:])
+	}
+	return nil
+}
+
+// whyDropped says why a path goes.
+func (p *planner) whyDropped(f *file) Reason {
+	never := "it never ran, and nothing that stays needs it"
+	switch {
+	case f.barred:
+		return f.reason
+	case f.applet != "":
+		return Reason{Kind: UnusedApplet, From: f.applet, Note: "never ran by this name"}
+	case f.class == program:
+		return Reason{Kind: UnusedProgram, Note: p.ofPackages(f, never)}
+	case f.class == script:
+		return Reason{Kind: UnusedScript, Note: p.ofPackages(f, never)}
+	case f.class == link && p.find(f.target) != nil && !p.find(f.target).kept:
+		return Reason{Kind: LinkToDropped, From: f.target}
+	case p.droppableState(f):
+		return Reason{Kind: ManagerState, Note: "only the package manager reads it"}
+	case inDocs(f.path):
+		return Reason{Kind: Documentation}
+	case p.source(f) != nil:
+		return Reason{Kind: SourceDropped, From: p.source(f).path}
+	case f.class == dir:
+		return Reason{Kind: EmptyOfPackage, Note: p.ofPackages(f, "nothing is left in it")}
+	case f.class == library && f.needed:
+		return Reason{Kind: UnusedLibrary, Note: p.ofPackages(f, "only what goes needed it")}
+	case len(f.owners) > 0:
+		return Reason{Kind: UnusedPackage, Note: p.ofPackages(f, "nothing of the package that needs it was used")}
+	}
+	return Reason{Kind: LeftOver, Note: "in a directory that only packages which go have listed"}
+}
+
+func (p *planner) ofPackages(f *file, note string) string {
+	var names []string
+	for _, g := range f.owners {
+		names = append(names, g.Name)
+	}
+	if len(names) > 3 {
+		names = append(names[:3], "...")
+	}
+	if len(names) == 0 {
+		return note
+	}
+	return "package " + strings.Join(names, ", ") + ": " + note
+}
+
+// describe fills in packages, tools and findings.
+func (p *planner) describe(pl *Plan) {
+	for _, g := range p.pkgs {
+		q := Package{Manager: g.Manager, Name: g.Name, Version: g.Version, Kept: p.listed(g)}
+		for _, f := range g.files {
+			q.Bytes += f.entry.Size
+			if !f.kept {
+				q.Dropped += f.entry.Size
+			}
+		}
+		if q.Kept {
+			q.From = g.from
+		}
+		pl.Packages = append(pl.Packages, q)
+	}
+	slices.SortFunc(pl.Packages, func(a, b Package) int {
+		return strings.Compare(a.Manager+"\x00"+a.Name+"\x00"+a.Version, b.Manager+"\x00"+b.Name+"\x00"+b.Version)
+	})
+	for name, keys := range p.evidence {
+		for _, k := range keys {
+			if old, ok := pl.aliases[k]; !ok || p.preferAlias(name, old) {
+				pl.aliases[k] = name
+			}
+		}
+	}
+	pl.Tools = p.tools()
+	p.scanScripts()
+	pl.Findings = p.sortedFindings()
+	pl.Missing = sortedSet(p.missing)
+}
+
+// preferAlias makes the choice among the names of one executable independent of
+// order: an applet's own name first, then the smaller path.
+func (p *planner) preferAlias(a, b string) bool {
+	fa, fb := p.find(a), p.find(b)
+	if aa, ab := fa != nil && fa.applet != "", fb != nil && fb.applet != ""; aa != ab {
+		return aa
+	}
+	return a < b
+}
+
+// Decisions yields the decision for every path of the root filesystem, parents
+// first.
+func (pl *Plan) Decisions() iter.Seq[Decision] {
+	return func(yield func(Decision) bool) {
+		for _, name := range pl.order {
+			if !yield(pl.decisions[name]) {
+				return
+			}
+		}
+	}
+}
+
+// Keeps reports whether a canonical path stays.
+func (pl *Plan) Keeps(name string) bool { return pl.decisions[cleanPath(name)].Keep }
+
+func cleanPath(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
+// Explain gives the decisions that lead from a path to its root reason, the
+// path's own first. It is empty when the image has no such path. Paths are
+// canonical, or as a container would resolve them.
+func (pl *Plan) Explain(name string) []Decision {
+	name = cleanPath(name)
+	if _, ok := pl.decisions[name]; !ok && pl.resolve != nil {
+		if target, err := pl.resolve(name); err == nil {
+			name = target
+		}
+	}
+	var chain []Decision
+	seen := map[string]bool{}
+	for name != "" && !seen[name] {
+		d, ok := pl.decisions[name]
+		if !ok {
+			break
+		}
+		seen[name] = true
+		chain = append(chain, d)
+		name = d.Reason.From
+	}
+	return chain
+}
+
+// Fate tells what becomes of an executable of the profile.
+type Fate int
+
+// What becomes of an executable.
+const (
+	FateUnknown    Fate = iota // the profile does not say which file it was
+	FateKept                   // it stays
+	FateDropped                // it goes
+	FateNotInImage             // the image never had it
+)
+
+// Fate looks an executable up by its key in the profile.
+func (pl *Plan) Fate(key string) Fate {
+	file, applet := profile.SplitKey(key)
+	if file == "" {
+		return FateUnknown
+	}
+	name, ok := pl.aliases[key]
+	if !ok {
+		if name = cleanPath(string(file)); pl.resolve != nil {
+			if target, err := pl.resolve(string(file)); err == nil {
+				name = target
+			}
+		}
+	}
+	d, known := pl.decisions[name]
+	switch {
+	case !known:
+		return FateNotInImage
+	case !d.Keep:
+		return FateDropped
+	case applet != "" && !ok:
+		return FateUnknown
+	}
+	return FateKept
+}

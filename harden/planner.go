@@ -1,0 +1,258 @@
+package harden
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/lathe-build/lathe/elfdeps"
+	"github.com/lathe-build/lathe/layers"
+	"github.com/lathe-build/lathe/pkgdb"
+	"github.com/lathe-build/lathe/profile"
+)
+
+// planner is the state of one NewPlan.
+type planner struct {
+	tree   *layers.Tree
+	root   fs.FS
+	config v1.Config
+	prof   *profile.Profile
+	pol    Policy
+	loader *elfdeps.Loader
+	db     *pkgdb.DB
+
+	files     map[string]*file
+	order     []*file
+	pkgs      []*pkg
+	onPath    map[string]bool // directories that commands are looked up in
+	path      []string        // the same in order, canonical
+	queue     []*file
+	inherited map[string][]string // RPATH directories that a file's loaders pass on
+	evidence  map[string][]string // canonical path → what of the profile is about it
+	phases    map[string][]string // canonical path → phases in which it ran
+	dbPaths   map[string]bool     // files of the package databases
+	missing   []string            // of the profile: what the image does not have
+	findings  []Finding
+	refusals  []string
+	rebased   bool
+}
+
+// NewPlan decides every path of an image. The identity says which image it is,
+// to see whether the profile is about it. It gives a [*Refusal] when the plan
+// would not be safe, and a [*Conflict] when rules and evidence disagree.
+func NewPlan(ctx context.Context, t *layers.Tree, id profile.Identity, prof *profile.Profile, pol Policy) (*Plan, error) {
+	pol, err := pol.normal()
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPlanner(t, prof, pol)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkFit(id); err != nil {
+		return nil, err
+	}
+	if err := p.survey(); err != nil {
+		return nil, err
+	}
+	p.findNeeded()
+	p.bar()
+	p.rootsOfRules()
+	p.rootsOfConfig()
+	p.rootsOfProfile()
+	p.drain()
+	p.spread()
+	if err := p.conflicts(); err != nil {
+		return nil, err
+	}
+	p.checkStarts()
+	if len(p.refusals) > 0 {
+		return nil, &Refusal{Reasons: p.refusals}
+	}
+	return p.plan(ctx, id)
+}
+
+func newPlanner(t *layers.Tree, prof *profile.Profile, pol Policy) (*planner, error) {
+	p := &planner{
+		tree: t, root: t.FS(), config: t.Config().Config, prof: prof, pol: pol,
+		files: map[string]*file{}, onPath: map[string]bool{}, inherited: map[string][]string{},
+		evidence: map[string][]string{}, phases: map[string][]string{},
+	}
+	var err error
+	if p.loader, err = elfdeps.New(p.root, p.libraryPath()...); err != nil {
+		return nil, fmt.Errorf("reading the loader's configuration: %w", err)
+	}
+	if p.db, err = pkgdb.Read(p.root, pkgdb.Limits{}); err != nil {
+		return nil, fmt.Errorf("reading the package databases: %w", err)
+	}
+	p.dbPaths = map[string]bool{}
+	for _, name := range p.db.Paths() {
+		p.dbPaths[name] = true
+	}
+	p.setPath()
+	return p, nil
+}
+
+func (p *planner) env(name string) string {
+	for _, kv := range p.config.Env {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// libraryPath is LD_LIBRARY_PATH of the image's environment.
+func (p *planner) libraryPath() []string {
+	var dirs []string
+	for d := range strings.SplitSeq(p.env("LD_LIBRARY_PATH"), ":") {
+		if strings.HasPrefix(d, "/") {
+			dirs = append(dirs, d)
+		}
+	}
+	return dirs
+}
+
+// defaultPath is what a shell searches when the environment says nothing.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func (p *planner) setPath() {
+	envPath := p.env("PATH")
+	for i, list := range []string{envPath, defaultPath} {
+		for d := range strings.SplitSeq(list, ":") {
+			target, _, err := p.tree.Resolve(d)
+			if d == "" || err != nil {
+				continue
+			}
+			if !p.onPath[target] && (i == 0 || envPath == "") {
+				p.path = append(p.path, d)
+			}
+			p.onPath[target] = true
+		}
+	}
+}
+
+// find gives the file at a canonical path.
+func (p *planner) find(name string) *file { return p.files[name] }
+
+// keep marks a path as kept, once, and queues it for its edges. A file that was
+// kept weakly and is now used gets its edges again, but keeps its first reason.
+func (p *planner) keep(f *file, strong bool, why Reason) {
+	switch {
+	case f == nil || f.barred && why.Kind != KeepRule:
+		return
+	case !f.kept:
+		f.kept, f.strong, f.reason = true, strong, why
+	case strong && !f.strong:
+		f.strong = true
+	default:
+		return
+	}
+	p.queue = append(p.queue, f)
+}
+
+// drain follows the edges of everything that is queued.
+func (p *planner) drain() {
+	for len(p.queue) > 0 {
+		f := p.queue[0]
+		p.queue = p.queue[1:]
+		p.edgeParents(f)
+		p.edgeLinks(f)
+		p.edgeScript(f)
+		p.edgeELF(f)
+		p.edgeLoadedByName(f)
+		p.edgeHelpers(f)
+		p.edgePackage(f)
+	}
+}
+
+// spread applies the rules about packages and unowned files until nothing
+// changes, then the packs, which make nothing used, then the rules again.
+func (p *planner) spread() {
+	fixpoint := func() {
+		for {
+			before := p.count()
+			p.rulePackages()
+			p.ruleUnowned()
+			p.ruleLinks()
+			p.ruleCompiled()
+			p.drain()
+			if p.count() == before {
+				return
+			}
+		}
+	}
+	if p.pol.Level == Binaries {
+		p.ruleBinaries()
+		p.drain()
+		return
+	}
+	fixpoint()
+	p.rulePacks()
+	p.drain()
+	fixpoint()
+	p.ruleDatabase()
+	p.ruleCopyright()
+	p.drain()
+	p.ruleDirectories()
+	p.drain()
+}
+
+func (p *planner) count() int {
+	n := 0
+	for _, f := range p.order {
+		if f.kept {
+			n++
+		}
+		if f.strong {
+			n++
+		}
+	}
+	return n
+}
+
+// resolve follows a path of the profile or the config to a file and keeps the
+// links on the way in mind.
+func (p *planner) resolve(name string) (f *file, links []string) {
+	target, links, err := p.tree.Resolve(name)
+	if err != nil {
+		return nil, links
+	}
+	return p.find(target), links
+}
+
+// keepVia keeps a file and the links that led to it.
+func (p *planner) keepVia(f *file, links []string, strong bool, why Reason) {
+	p.keep(f, strong, why)
+	for _, l := range links {
+		p.keep(p.find(l), strong, Reason{Kind: Link, From: f.path, Note: "the name by which it was reached"})
+	}
+}
+
+// lookPath finds a command as a shell would.
+func (p *planner) lookPath(command string) (f *file, links []string) {
+	if strings.Contains(command, "/") {
+		if !strings.HasPrefix(command, "/") {
+			command = path.Join("/", p.config.WorkingDir, command)
+		}
+		return p.resolve(command)
+	}
+	for _, d := range p.path {
+		f, links := p.resolve(d + "/" + command)
+		if f != nil && f.class != dir {
+			return f, links
+		}
+	}
+	return nil, nil
+}
+
+func sortedSet(list []string) []string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
+}

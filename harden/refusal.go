@@ -1,0 +1,132 @@
+package harden
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lathe-build/lathe/profile"
+)
+
+// Refusal says why a plan would not be safe: the result would not start, the
+// profile is not about the image, or the evidence is not enough.
+type Refusal struct {
+	Reasons []string
+	// Fit is true when the only reason is that the profile is about another
+	// image, which a rebase answers.
+	Fit bool
+	// Incomplete is true when the only reason is that no source is complete.
+	Incomplete bool
+	// RPM is true when the only reason is a database that cannot be rewritten.
+	RPM bool
+}
+
+// Error lists the reasons.
+func (r *Refusal) Error() string {
+	return "the plan is refused: " + strings.Join(r.Reasons, "; ")
+}
+
+// Conflict says that a rule and the evidence, or two rules, disagree.
+type Conflict struct{ Reasons []string }
+
+// Error lists the conflicts.
+func (c *Conflict) Error() string {
+	return "rules are in conflict: " + strings.Join(c.Reasons, "; ")
+}
+
+// Finding is something that a person should know about a plan.
+type Finding struct {
+	Kind string `json:"kind"` // a short word for programs
+	Path string `json:"path"`
+	Text string `json:"text"` // a sentence for people
+}
+
+func (p *planner) note(kind, name, text string) {
+	p.findings = append(p.findings, Finding{kind, name, text})
+}
+
+func (p *planner) refuse(reason string) {
+	if !slices.Contains(p.refusals, reason) {
+		p.refusals = append(p.refusals, reason)
+	}
+}
+
+func (p *planner) sortedFindings() []Finding {
+	slices.SortFunc(p.findings, func(a, b Finding) int {
+		return strings.Compare(a.Kind+"\x00"+a.Path+"\x00"+a.Text, b.Kind+"\x00"+b.Path+"\x00"+b.Text)
+	})
+	return slices.Compact(p.findings)
+}
+
+// checkFit refuses evidence that is about another image or that proves nothing.
+func (p *planner) checkFit(id profile.Identity) error {
+	fit := profile.Fits(p.prof, id)
+	if !fit.OK && !p.pol.Rebase {
+		return &Refusal{Fit: true, Reasons: []string{fmt.Sprintf(
+			"the profile is about %s, not about this image (%s)", aboutWhat(p.prof), id.ManifestDigest)}}
+	}
+	p.rebased = !fit.OK
+	if len(p.prof.Executables) == 0 {
+		return &Refusal{Reasons: []string{"the profile saw no program run: everything would be dropped"}}
+	}
+	if !p.prof.Complete() && !p.pol.AllowIncomplete {
+		return &Refusal{Incomplete: true, Reasons: []string{
+			"no source of the profile is complete, so what it did not see may still be used"}}
+	}
+	if p.db.ReadOnly() {
+		if p.pol.Level != Binaries && !p.pol.AllowStaleRPMDB {
+			return &Refusal{RPM: true, Reasons: []string{
+				"the image has an rpm database, which cannot be rewritten yet: it would list packages that are gone"}}
+		}
+		p.note("stale-rpmdb", "", "the rpm database stays as it is and lists files that are gone")
+	}
+	return nil
+}
+
+func aboutWhat(prof *profile.Profile) string {
+	if len(prof.Images) == 0 {
+		return "an image that it does not name"
+	}
+	img := prof.Images[0]
+	for _, name := range append([]string{img.Digest}, append(img.ConfigDigest, img.Refs...)...) {
+		if name != "" {
+			return name
+		}
+	}
+	return "an image that it does not name"
+}
+
+func (p *planner) vouched() bool {
+	complete := false
+	for _, s := range p.prof.Sources {
+		if s.IsComplete() {
+			complete = true
+			if !s.Vouched {
+				return false
+			}
+		}
+	}
+	return complete
+}
+
+// conflicts refuses drop rules that name what is needed: dropping it would
+// break what stays.
+func (p *planner) conflicts() error {
+	var reasons []string
+	for _, f := range p.order {
+		if !f.barred {
+			continue
+		}
+		if f.kept {
+			reasons = append(reasons, fmt.Sprintf("%s names %q, and %s keeps it", "a drop rule", f.path, f.reason.Note))
+			continue
+		}
+		if f.seen && f.tool() {
+			reasons = append(reasons, fmt.Sprintf("a drop rule names %q, but the profile saw it run", f.path))
+		}
+	}
+	if len(reasons) > 0 {
+		return &Conflict{Reasons: reasons}
+	}
+	return nil
+}

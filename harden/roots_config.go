@@ -1,0 +1,202 @@
+package harden
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// command is one command line of the config.
+type command struct {
+	name string // for people
+	argv []string
+	must bool // the container does not start without it
+}
+
+// commands are the command lines that the config can run.
+func (p *planner) commands() []command {
+	var list []command
+	if argv := append(append([]string(nil), p.config.Entrypoint...), p.config.Cmd...); len(argv) > 0 {
+		list = append(list, command{"entrypoint", argv, true})
+	}
+	if h := p.config.Healthcheck; h != nil && len(h.Test) > 1 {
+		switch h.Test[0] {
+		case "CMD":
+			list = append(list, command{"healthcheck", h.Test[1:], true})
+		case "CMD-SHELL":
+			shell := p.config.Shell
+			if len(shell) == 0 {
+				shell = []string{"/bin/sh", "-c"}
+			}
+			list = append(list, command{"healthcheck", append(append([]string(nil), shell...), h.Test[1]), true})
+		}
+	}
+	return list
+}
+
+// rootsOfConfig keeps what the config names: its commands, the directories that
+// it sets up.
+func (p *planner) rootsOfConfig() {
+	for _, c := range p.commands() {
+		p.rootCommand(c)
+	}
+	if len(p.config.Cmd) > 0 && len(p.config.Entrypoint) > 0 {
+		p.rootWord(p.config.Cmd[0], Reason{Kind: Config, Note: "the config's command"})
+	}
+	dirs := []string{p.config.WorkingDir}
+	for v := range p.config.Volumes {
+		dirs = append(dirs, v)
+	}
+	for _, d := range sortedSet(dirs) {
+		if f, links := p.resolve(d); d != "" && f != nil {
+			p.keepVia(f, links, false, Reason{Kind: Config, Note: "working directory or volume"})
+		}
+	}
+}
+
+// rootCommand keeps the program of a command line, what a wrapper or a shell
+// would run from it, and arguments that are files of the image.
+func (p *planner) rootCommand(c command) {
+	why := Reason{Kind: Config, Note: "the config's " + c.name}
+	f, links := p.lookPath(c.argv[0])
+	if f == nil {
+		return // checkStarts says so
+	}
+	p.keepVia(f, links, true, why)
+	for _, arg := range c.argv[1:] {
+		if strings.HasPrefix(arg, "/") && path.Clean(arg) != "/" {
+			p.rootWord(arg, Reason{Kind: Config, Note: "an argument of the config's " + c.name})
+		}
+	}
+	if inner := unwrap(c.argv); inner != nil {
+		p.rootCommand(command{c.name, inner, false})
+	}
+	if text, ok := shellText(c.argv); ok {
+		for _, word := range commandWords(text) {
+			p.rootWord(word, Reason{Kind: Config, Note: "a command in the config's " + c.name})
+		}
+	}
+}
+
+// rootWord keeps what a word leads to when that is a file.
+func (p *planner) rootWord(word string, why Reason) {
+	if f, links := p.lookPath(word); f != nil && f.class != dir {
+		p.keepVia(f, links, true, why)
+	}
+}
+
+// unwrap gives the command that a small wrapper runs: init programs and tools
+// that change the user or the environment first.
+func unwrap(argv []string) []string {
+	takesUser := false
+	switch path.Base(argv[0]) {
+	case "tini", "tini-static", "dumb-init", "docker-init", "catatonit", "env", "exec", "nice", "nohup", "setsid", "stdbuf":
+	case "gosu", "su-exec", "setpriv", "chroot", "chpst":
+		takesUser = true
+	default:
+		return nil
+	}
+	rest := argv[1:]
+	for len(rest) > 0 {
+		switch {
+		case rest[0] == "--":
+			return nonEmpty(rest[1:])
+		case strings.HasPrefix(rest[0], "-"), strings.Contains(rest[0], "=") && !strings.HasPrefix(rest[0], "/"):
+			rest = rest[1:]
+		case takesUser:
+			takesUser, rest = false, rest[1:]
+		default:
+			return rest
+		}
+	}
+	return nil
+}
+
+func nonEmpty(argv []string) []string {
+	if len(argv) == 0 {
+		return nil
+	}
+	return argv
+}
+
+// shellText is the script of SHELL -c SCRIPT.
+func shellText(argv []string) (string, bool) {
+	switch path.Base(argv[0]) {
+	case "sh", "bash", "ash", "dash", "ksh", "zsh", "busybox":
+	default:
+		return "", false
+	}
+	for i, a := range argv[:len(argv)-1] {
+		if i > 0 && strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") && strings.HasSuffix(a, "c") {
+			return argv[i+1], true
+		}
+	}
+	return "", false
+}
+
+// checkStarts refuses a plan whose result could not run the config's commands:
+// the program, its interpreter, its libraries.
+func (p *planner) checkStarts() {
+	for _, c := range p.commands() {
+		f, _ := p.lookPath(c.argv[0])
+		if f == nil {
+			p.refuse(fmt.Sprintf("the config's %s %s is not in the image", c.name, strconv.Quote(c.argv[0])))
+			continue
+		}
+		p.checkRuns(c.name, f, 0)
+	}
+}
+
+// maxInterpreters is how many scripts may interpret each other; Linux allows 4.
+const maxInterpreters = 5
+
+func (p *planner) checkRuns(what string, f *file, depth int) {
+	switch {
+	case depth > maxInterpreters:
+		p.refuse(fmt.Sprintf("the config's %s: too many interpreters", what))
+	case !f.kept:
+		p.refuse(fmt.Sprintf("the config's %s needs %q, which would be dropped (%s)", what, f.path, f.reason.Note))
+	case f.shebang != nil && f.elf == nil:
+		for _, cmd := range p.interpreters(f) {
+			g, _ := p.lookPath(cmd)
+			if g == nil {
+				p.refuse(fmt.Sprintf("the config's %s: the interpreter %q of %q is not in the image", what, cmd, f.path))
+				continue
+			}
+			p.checkRuns(what, g, depth+1)
+		}
+	case f.elf != nil:
+		p.checkLinks(what, f)
+	}
+}
+
+// checkLinks follows the libraries of an ELF file.
+func (p *planner) checkLinks(what string, f *file) {
+	seen := map[string]bool{f.path: true}
+	for todo := []*file{f}; len(todo) > 0; todo = todo[1:] {
+		deps, _, err := p.loader.Deps(todo[0].path, p.inherited[todo[0].path])
+		if err != nil {
+			p.refuse(fmt.Sprintf("the config's %s: %v", what, err))
+			return
+		}
+		for _, d := range deps {
+			g, _ := p.resolve(d.Path)
+			if d.Path == "" || g == nil {
+				if f.seen && !p.rebased {
+					p.note("library-not-found", todo[0].path, "needs "+strconv.Quote(d.Name)+", which no loader directory has; the profile saw it run all the same")
+					continue
+				}
+				p.refuse(fmt.Sprintf("the config's %s: %q needs %q, which is not in the image", what, todo[0].path, d.Name))
+				continue
+			}
+			if !g.kept {
+				p.refuse(fmt.Sprintf("the config's %s: %q needs %q, which would be dropped (%s)", what, todo[0].path, g.path, g.reason.Note))
+			}
+			if !seen[g.path] {
+				seen[g.path] = true
+				todo = append(todo, g)
+			}
+		}
+	}
+}

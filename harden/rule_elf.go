@@ -1,0 +1,218 @@
+package harden
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/lathe-build/lathe/elfdeps"
+)
+
+// edgeELF keeps the ELF interpreter and the libraries of a file (R3). The
+// RPATH directories of a program reach the libraries of its libraries.
+func (p *planner) edgeELF(f *file) {
+	if f.elf == nil {
+		return
+	}
+	deps, pass, err := p.loader.Deps(f.path, p.inherited[f.path])
+	if err != nil {
+		p.note("malformed-elf", f.path, err.Error())
+		return
+	}
+	for _, d := range deps {
+		kind := Library
+		if d.Kind == elfdeps.Interpreter {
+			kind = Interpreter
+		}
+		g, links := p.resolve(d.Path)
+		if d.Path == "" || g == nil {
+			continue // checkStarts and the findings tell
+		}
+		if p.inherit(g.path, pass) && g.kept {
+			p.queue = append(p.queue, g) // its libraries may be found in more places now
+		}
+		p.keep(g, true, Reason{Kind: kind, From: f.path, Note: d.Name})
+		for _, l := range links {
+			p.keep(p.find(l), true, Reason{Kind: kind, From: f.path, Note: "the name by which it is found"})
+		}
+	}
+}
+
+// maxInherited bounds how many RPATH directories a library collects.
+const maxInherited = 64
+
+// inherit adds RPATH directories to those that a library's loaders pass on.
+func (p *planner) inherit(name string, dirs []string) bool {
+	have := p.inherited[name]
+	grown := false
+	for _, d := range dirs {
+		if len(have) < maxInherited && !slices.Contains(have, d) {
+			have = append(have, d)
+			grown = true
+		}
+	}
+	p.inherited[name] = have
+	return grown
+}
+
+// findNeeded marks every file that some ELF file of the image needs, kept or
+// not: a library that nothing needs is a plugin.
+func (p *planner) findNeeded() {
+	for _, f := range p.order {
+		if f.elf == nil {
+			continue
+		}
+		deps, _, err := p.loader.Deps(f.path, nil)
+		if err != nil {
+			continue // noted when it stays
+		}
+		for _, d := range deps {
+			if g, _ := p.resolve(d.Path); d.Path != "" && g != nil {
+				g.needed = true
+			}
+		}
+	}
+}
+
+// family is a library and the files beside it that it opens by name (R4).
+type family struct {
+	library string   // start of the library's base name
+	beside  []string // directories relative to the library's
+	etc     []string // files and directories elsewhere
+	note    string
+}
+
+func families() []family {
+	return []family{
+		{"libcrypto.so", []string{"ossl-modules", "engines-3", "engines-1.1"}, nil, "OpenSSL's providers and engines"},
+		{"libc.so.6", []string{"gconv"}, nil, "character set conversion"},
+		{"libpam.so", []string{"security"}, []string{"etc/pam.d", "etc/pam.conf", "etc/security"}, "PAM modules"},
+		{"libsasl2.so", []string{"sasl2"}, nil, "SASL mechanisms"},
+		{"libkrb5.so", []string{"krb5/plugins"}, nil, "Kerberos plugins"},
+		{"libgdk_pixbuf-2.0.so", []string{"gdk-pixbuf-2.0"}, nil, "image loaders"},
+		{"libMagickCore", []string{"ImageMagick-6.9.11", "ImageMagick-6.9.12"}, nil, "image coders"},
+		{"libproxy.so", []string{"libproxy"}, nil, "proxy modules"},
+	}
+}
+
+// edgeLoadedByName keeps what a file that stays loads by name: libraries whose
+// file names it contains, name services, and the families above.
+func (p *planner) edgeLoadedByName(f *file) {
+	if f.elf == nil {
+		return
+	}
+	if r, err := p.tree.Content(f.entry.ID); err == nil {
+		names, err := elfdeps.SharedNames(r, r.Size())
+		if err != nil && !errors.Is(err, elfdeps.ErrTooManyNames) {
+			p.note("malformed-elf", f.path, err.Error())
+		}
+		for _, name := range names {
+			p.keepNamed(f, name)
+		}
+	}
+	base, dirName := path.Base(f.path), path.Dir(f.path)
+	if strings.HasPrefix(base, "libc.so.6") || strings.HasPrefix(base, "libc-2.") {
+		for _, service := range p.nameServices() {
+			p.keepNamed(f, "libnss_"+service+".so.2")
+		}
+	}
+	for _, fam := range families() {
+		if !strings.HasPrefix(base, fam.library) {
+			continue
+		}
+		for _, sub := range fam.beside {
+			p.keepBelow(path.Join(dirName, sub), f, fam.note)
+		}
+		for _, name := range fam.etc {
+			p.keepBelow(name, f, fam.note)
+		}
+	}
+}
+
+// keepNamed keeps a library by its name when a loader directory has it.
+func (p *planner) keepNamed(f *file, name string) {
+	if name == f.elf.Soname || slices.Contains(f.elf.Needed, name) {
+		return
+	}
+	for _, found := range p.loader.Find(name, f.elf, f.path, p.inherited[f.path]) {
+		g, links := p.resolve(found)
+		if g == nil || g.class != library {
+			continue
+		}
+		p.keep(g, true, Reason{Kind: LoadedByName, From: f.path, Note: name})
+		for _, l := range links {
+			p.keep(p.find(l), true, Reason{Kind: LoadedByName, From: f.path, Note: name})
+		}
+	}
+}
+
+// keepBelow keeps a file or all that is below a directory, tools excepted.
+func (p *planner) keepBelow(name string, from *file, note string) {
+	top, _ := p.resolve(name)
+	if top == nil {
+		return
+	}
+	p.below(top.path, func(g *file) {
+		if g != from && !g.tool() {
+			p.keep(g, g.class == library, Reason{Kind: LoadedByName, From: from.path, Note: note})
+		}
+	})
+}
+
+// below calls f for a path and everything under it, in order.
+func (p *planner) below(top string, visit func(*file)) {
+	i, found := slices.BinarySearchFunc(p.order, top, func(f *file, t string) int { return comparePaths(f.path, t) })
+	if !found {
+		return
+	}
+	for ; i < len(p.order) && (p.order[i].path == top || strings.HasPrefix(p.order[i].path, top+"/")); i++ {
+		visit(p.order[i])
+	}
+}
+
+// comparePaths orders paths by components, as the tree yields them.
+func comparePaths(a, b string) int {
+	for i := 0; i < len(a) && i < len(b); i++ {
+		if a[i] == b[i] {
+			continue
+		}
+		switch {
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		case a[i] < b[i]:
+			return -1
+		default:
+			return 1
+		}
+	}
+	return len(a) - len(b)
+}
+
+// nameServices are the services that nsswitch.conf names.
+func (p *planner) nameServices() []string {
+	f, _ := p.resolve("etc/nsswitch.conf")
+	if f == nil || f.entry.Size > 1<<20 {
+		return nil
+	}
+	text, err := p.read(f)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for line := range strings.SplitSeq(string(text), "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		_, services, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		for _, s := range strings.Fields(services) {
+			if !strings.HasPrefix(s, "[") && !strings.ContainsAny(s, "/]=") {
+				list = append(list, s)
+			}
+		}
+	}
+	return sortedSet(list)
+}

@@ -1,0 +1,129 @@
+package harden
+
+import (
+	"path"
+	"strings"
+
+	"github.com/lathe-build/lathe/pkgdb"
+)
+
+// ruleBinaries is the level binaries: everything but unused tools, and links and
+// applets that lead to them, stays.
+func (p *planner) ruleBinaries() {
+	why := Reason{Kind: NothingDoes, Note: "the level binaries drops tools only"}
+	for _, f := range p.order {
+		if !f.tool() && f.class != link {
+			p.keep(f, false, why)
+		}
+	}
+	p.drain()
+	for _, f := range p.order {
+		if f.class != link || f.applet != "" {
+			continue
+		}
+		if t := p.find(f.target); t == nil || !t.tool() || t.kept {
+			p.keep(f, false, why)
+		}
+	}
+}
+
+// ruleUnowned keeps the files that no package owns (R8): the application's own.
+// Tools go when unused; so does the package manager's state, and what lies in
+// directories of packages that are gone.
+func (p *planner) ruleUnowned() {
+	for _, f := range p.order {
+		if f.kept || len(f.owners) > 0 || f.tool() || f.class == link || f.class == dir {
+			continue
+		}
+		switch {
+		case p.droppableState(f), inDocs(f.path), p.isLeftOver(f), p.source(f) != nil:
+		case f.class == library && f.needed:
+		case p.isDatabase(f):
+		default:
+			p.keep(f, f.class == library, Reason{Kind: Unowned, Note: "no package owns it"})
+		}
+	}
+}
+
+// droppableState tells package-manager state. A database itself is none.
+func (p *planner) droppableState(f *file) bool {
+	return pkgdb.IsState(f.path) && f.class != dir
+}
+
+func (p *planner) isDatabase(f *file) bool { return p.dbPaths[f.path] }
+
+// isLeftOver tells whether the nearest directory above a path that any package
+// lists is listed by packages only of which nothing is used.
+func (p *planner) isLeftOver(f *file) bool {
+	for d := path.Dir(f.path); d != "."; d = path.Dir(d) {
+		parent := p.find(d)
+		if parent == nil || len(parent.owners) == 0 {
+			continue
+		}
+		for _, g := range parent.owners {
+			if g.use != unused || g.base {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// source is the .py file that a compiled .pyc file is made of, if it is there.
+func (p *planner) source(f *file) *file {
+	base, ok := strings.CutSuffix(path.Base(f.path), ".pyc")
+	if !ok {
+		return nil
+	}
+	dirName := path.Dir(f.path)
+	if path.Base(dirName) == "__pycache__" {
+		dirName = path.Dir(dirName)
+		base, _, _ = strings.Cut(base, ".") // name.cpython-311.opt-1
+	}
+	return p.find(path.Join(dirName, base+".py"))
+}
+
+// ruleCompiled lets a .pyc file follow its .py file.
+func (p *planner) ruleCompiled() {
+	for _, f := range p.order {
+		if f.kept || !strings.HasSuffix(f.path, ".pyc") {
+			continue
+		}
+		if src := p.source(f); src != nil && src.kept {
+			p.keep(f, false, Reason{Kind: Follows, From: src.path})
+		}
+	}
+}
+
+// ruleDirectories keeps the directories of packages of which something stays,
+// and directories that no package lists: something may be put there at run time.
+func (p *planner) ruleDirectories() {
+	for _, f := range p.order {
+		if f.class != dir || f.kept || inDocs(f.path) {
+			continue
+		}
+		if len(f.owners) == 0 {
+			if !p.isLeftOver(f) {
+				p.keep(f, false, Reason{Kind: Unowned, Note: "no package lists this directory"})
+			}
+			continue
+		}
+		for _, g := range f.owners {
+			if p.stays(g) {
+				p.keep(f, false, Reason{Kind: PackageFile, Note: g.Name})
+				break
+			}
+		}
+	}
+}
+
+// stays tells whether something of a package is left, directories apart.
+func (p *planner) stays(g *pkg) bool {
+	for _, f := range g.files {
+		if f.kept {
+			return true
+		}
+	}
+	return g.base && len(g.files) == 0
+}
