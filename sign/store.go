@@ -98,19 +98,38 @@ func build(kept []entry, added []Signed) (v1.Image, error) {
 }
 
 // entry is a layer of an existing signature or attestation image. It answers
-// from the manifest, so that it can be passed on without being read.
+// from the manifest and opens the layer only to read it, so that entries of
+// others are passed on at no cost.
 type entry struct {
-	v1.Layer
-	desc   v1.Descriptor
-	diffID v1.Hash
+	img  v1.Image
+	desc v1.Descriptor
 }
 
 var _ v1.Layer = entry{}
 
-func (e entry) Digest() (v1.Hash, error)            { return e.desc.Digest, nil }
-func (e entry) DiffID() (v1.Hash, error)            { return e.diffID, nil }
-func (e entry) Size() (int64, error)                { return e.desc.Size, nil }
+// Digest is the manifest's word.
+func (e entry) Digest() (v1.Hash, error) { return e.desc.Digest, nil }
+
+// DiffID equals the digest: payloads are not compressed.
+func (e entry) DiffID() (v1.Hash, error) { return e.desc.Digest, nil }
+
+// Size is the manifest's word.
+func (e entry) Size() (int64, error) { return e.desc.Size, nil }
+
+// MediaType is the manifest's word.
 func (e entry) MediaType() (types.MediaType, error) { return e.desc.MediaType, nil }
+
+// Compressed returns the blob.
+func (e entry) Compressed() (io.ReadCloser, error) {
+	layer, err := e.img.LayerByDigest(e.desc.Digest)
+	if err != nil {
+		return nil, err
+	}
+	return layer.Compressed()
+}
+
+// Uncompressed returns the blob too.
+func (e entry) Uncompressed() (io.ReadCloser, error) { return e.Compressed() }
 
 // logged says that a transparency log bundle is attached.
 func (e entry) logged() bool { return e.desc.Annotations[bundleKey] != "" }
@@ -132,12 +151,7 @@ func readEntries(img v1.Image) ([]entry, error) {
 		if desc.Size < 0 {
 			return nil, fmt.Errorf("the signature image's layer %s has a negative size", desc.Digest)
 		}
-		layer, err := img.LayerByDigest(desc.Digest)
-		if err != nil {
-			return nil, fmt.Errorf("reading the signature image: %w", err)
-		}
-		// Payloads are not compressed, so that both digests are the same.
-		entries = append(entries, entry{Layer: layer, desc: desc, diffID: desc.Digest})
+		entries = append(entries, entry{img: img, desc: desc})
 	}
 	return entries, nil
 }
