@@ -14,7 +14,7 @@ import (
 const (
 	maxFile     = 16 << 20 // bytes of one file
 	maxDirs     = 1024     // directories in a search path
-	maxIncludes = 256      // files that ld.so.conf includes, at any depth
+	maxIncludes = 256      // include patterns, and files that they name, at any depth
 )
 
 // readFile returns the content of a regular file, nil when there is none.
@@ -47,9 +47,10 @@ func missing(err error) bool {
 
 // confReader reads ld.so.conf and what it includes.
 type confReader struct {
-	root fs.FS
-	dirs []string
-	seen map[string]bool
+	root     fs.FS
+	dirs     []string
+	seen     map[string]bool
+	includes int
 }
 
 // readConf returns the directories of etc/ld.so.conf in order.
@@ -95,6 +96,9 @@ func (c *confReader) file(name string) error {
 // Only the last element may hold wildcards: a pattern over the whole tree would
 // be no include, but an attack.
 func (c *confReader) include(dir, pattern string) error {
+	if c.includes++; c.includes > maxIncludes {
+		return nil
+	}
 	if !strings.HasPrefix(pattern, "/") {
 		pattern = path.Join("/", dir, pattern)
 	}
