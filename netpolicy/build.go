@@ -163,7 +163,7 @@ func (b *builder) omit(list clusters, f flow, t *tally) {
 	if slices.Contains(t.reasons, "executable-removed") {
 		return
 	}
-	b.warnings.add(WarnForeign, fmt.Sprintf("%s: %s %s", some(t.keys, 1), f.dir, f))
+	b.warnings.add(WarnForeign, fmt.Sprintf("%s: %s %s", some(sorted(t.keys), 1), f.dir, f))
 }
 
 // joined puts clusters of the same kind, names, makers and ports together, in a

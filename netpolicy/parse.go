@@ -12,9 +12,9 @@ import (
 
 // Limits of what [ParseHint] reads.
 const (
-	MaxHintBytes   = 128 << 20
-	maxHintEntries = 1 << 20 // elements of all lists and objects
-	maxHintDepth   = 16
+	MaxHintBytes  = 128 << 20
+	maxHintValues = 8 << 20 // keys, values and brackets
+	maxHintDepth  = 16
 )
 
 // ParseHint reads hint.json. It is strict: unknown, repeated and differently
@@ -39,60 +39,72 @@ func ParseHint(data []byte) (*Hint, error) {
 	return h, nil
 }
 
-// checkJSON walks data once for what encoding/json lets pass: keys that repeat,
-// also in another case, data behind the value, and structures without bound.
+// checkJSON walks data once for what encoding/json lets pass: keys that repeat
+// or are a field's name in another case, data behind the value, and structures
+// without bound.
 func checkJSON(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	type level struct {
-		keys map[string]bool // nil in an array
-		key  bool            // the next string is a key
-		free bool            // its keys are labels, not fields
-	}
-	var stack []level
-	last := ""
-	for entries := 0; ; entries++ {
-		if entries > 4*maxHintEntries {
-			return fmt.Errorf("more than %d values", 4*maxHintEntries)
-		}
+	w := &jsonWalk{}
+	for entries := 0; entries <= maxHintValues; entries++ {
 		token, err := dec.Token()
-		if errors.Is(err, io.EOF) && len(stack) == 0 && entries > 0 {
+		if errors.Is(err, io.EOF) && len(w.stack) == 0 && entries > 0 {
 			return nil
+		}
+		if err == nil && len(w.stack) == 0 && entries > 0 {
+			err = errors.New("data behind the hint")
+		}
+		if err == nil {
+			err = w.next(token)
 		}
 		if err != nil {
 			return fmt.Errorf("byte %d: %w", dec.InputOffset(), err)
 		}
-		top := len(stack) - 1
-		if name, ok := token.(string); ok && top >= 0 && stack[top].key {
-			if err := claim(stack[top].keys, name, stack[top].free); err != nil {
-				return fmt.Errorf("byte %d: %w", dec.InputOffset(), err)
-			}
-			stack[top].key, last = false, name
-			continue
-		}
-		if token == json.Delim('}') || token == json.Delim(']') {
-			stack = stack[:top]
-		}
-		if top = len(stack) - 1; top >= 0 && stack[top].keys != nil && !opens(token) {
-			stack[top].key = true
-		}
-		if !opens(token) {
-			if top < 0 && dec.More() {
-				return fmt.Errorf("byte %d: data behind the hint", dec.InputOffset())
-			}
-			continue
-		}
-		if len(stack) >= maxHintDepth {
-			return fmt.Errorf("byte %d: nested deeper than %d", dec.InputOffset(), maxHintDepth)
-		}
-		next := level{}
-		if token == json.Delim('{') {
-			next = level{keys: map[string]bool{}, key: true, free: last == "podSelector"}
-		}
-		stack = append(stack, next)
 	}
+	return fmt.Errorf("more than %d values", maxHintValues)
 }
 
-func opens(token json.Token) bool { return token == json.Delim('{') || token == json.Delim('[') }
+// jsonWalk follows the tokens of a JSON document.
+type jsonWalk struct {
+	stack []jsonLevel
+	last  string // key of the value that comes
+}
+
+// jsonLevel is an open array or object.
+type jsonLevel struct {
+	keys map[string]bool // nil in an array
+	key  bool            // a key comes next
+	free bool            // its keys are labels, not fields
+}
+
+func (w *jsonWalk) next(token json.Token) error {
+	top := len(w.stack) - 1
+	if name, ok := token.(string); ok && top >= 0 && w.stack[top].key {
+		w.stack[top].key, w.last = false, name
+		return claim(w.stack[top].keys, name, w.stack[top].free)
+	}
+	switch token {
+	case json.Delim('{'):
+		w.stack = append(w.stack, jsonLevel{keys: map[string]bool{}, key: true, free: w.last == "podSelector"})
+	case json.Delim('['):
+		w.stack = append(w.stack, jsonLevel{})
+	case json.Delim('}'), json.Delim(']'):
+		w.stack = w.stack[:top]
+		w.valueDone()
+	default:
+		w.valueDone()
+	}
+	if len(w.stack) > maxHintDepth {
+		return fmt.Errorf("nested deeper than %d", maxHintDepth)
+	}
+	return nil
+}
+
+// valueDone makes the object around a value expect a key.
+func (w *jsonWalk) valueDone() {
+	if top := len(w.stack) - 1; top >= 0 && w.stack[top].keys != nil {
+		w.stack[top].key = true
+	}
+}
 
 // claim notes a key of an object. It must be the exact name of a field, because
 // encoding/json takes other cases too, unless it is free.

@@ -275,8 +275,7 @@ func plain(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		c := s[i]
-		if !isLetter(c) && !('0' <= c && c <= '9') && !strings.ContainsRune("-./_", rune(c)) {
+		if c := rune(s[i]); !isLetter(s[i]) && !strings.ContainsRune("0123456789-./_", c) {
 			return false
 		}
 	}
