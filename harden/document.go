@@ -44,6 +44,7 @@ type recordJSON struct {
 	Size    int64  `json:"size,omitempty"`
 	NewSize int64  `json:"newSize,omitempty"`
 	SHA256  string `json:"sha256,omitempty"`
+	Meta    *Meta  `json:"meta,omitempty"`
 }
 
 type reason struct {
@@ -56,6 +57,7 @@ type reason struct {
 type headJSON struct {
 	Platform string           `json:"platform"`
 	Source   identityJSON     `json:"source"`
+	Layers   int              `json:"layers"`
 	Policy   Policy           `json:"policy"`
 	Rebased  bool             `json:"rebased"`
 	Vouched  bool             `json:"vouched"`
@@ -115,7 +117,7 @@ func (d *Document) Write(w io.Writer) error {
 func (s Section) write(w *bufio.Writer) error {
 	pl := s.Plan
 	head, err := encode(headJSON{
-		Platform: s.Platform, Policy: pl.Policy, Rebased: pl.Rebased, Vouched: pl.Vouched,
+		Platform: s.Platform, Layers: pl.Layers, Policy: pl.Policy, Rebased: pl.Rebased, Vouched: pl.Vouched,
 		Source: identityJSON{
 			Manifest: pl.Source.ManifestDigest, Index: pl.Source.IndexDigest, Config: pl.Source.ConfigDigest,
 			DiffIDs: pl.Source.DiffIDs, Platform: pl.Source.Platform,
@@ -135,6 +137,9 @@ func (s Section) write(w *bufio.Writer) error {
 			Reason: reason{Kind: r.Reason.Kind, Note: r.Reason.Note},
 		}
 		out.Path, out.PathB64 = split(r.Path)
+		if r.Action != ActDrop {
+			out.Meta = &r.Meta
+		}
 		out.Reason.From, out.Reason.FromB64 = split(r.Reason.From)
 		line, err := encode(out)
 		if err != nil {
@@ -206,12 +211,15 @@ func ReadDocument(r io.Reader) (*Document, error) {
 
 func (h headJSON) plan() (*Plan, error) {
 	pl := &Plan{
-		Policy: h.Policy, Rebased: h.Rebased, Vouched: h.Vouched, Packages: h.Packages, Tools: h.Tools,
+		Layers: h.Layers, Policy: h.Policy, Rebased: h.Rebased, Vouched: h.Vouched, Packages: h.Packages, Tools: h.Tools,
 		Findings: h.Findings, Missing: h.Missing, decisions: map[string]Decision{},
 		Source: profile.Identity{
 			ManifestDigest: h.Source.Manifest, IndexDigest: h.Source.Index, ConfigDigest: h.Source.Config,
 			DiffIDs: h.Source.DiffIDs, Platform: h.Source.Platform,
 		},
+	}
+	if h.Layers < 0 || h.Layers > 1<<16 {
+		return nil, fmt.Errorf("it has %d layers", h.Layers)
 	}
 	if h.Entries == nil {
 		return nil, errors.New("it has no entries")
@@ -223,7 +231,7 @@ func (h headJSON) plan() (*Plan, error) {
 		return nil, fmt.Errorf("entries: %w", err)
 	}
 	for i, e := range entries {
-		r, err := e.record()
+		r, err := e.record(h.Layers)
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", i, err)
 		}
@@ -233,7 +241,7 @@ func (h headJSON) plan() (*Plan, error) {
 	return pl, nil
 }
 
-func (e recordJSON) record() (Record, error) {
+func (e recordJSON) record(layers int) (Record, error) {
 	name, err := join(e.Path, e.PathB64)
 	if err != nil {
 		return Record{}, err
@@ -247,12 +255,16 @@ func (e recordJSON) record() (Record, error) {
 	default:
 		return Record{}, fmt.Errorf("unknown action %q", e.Action)
 	}
-	if name == "" || e.Layer < 0 || e.Size < 0 || e.NewSize < 0 {
-		return Record{}, errors.New("it has no path, or a negative number")
+	if name == "" || e.Layer < 0 || e.Layer >= layers || e.Size < 0 || e.NewSize < 0 {
+		return Record{}, errors.New("it has no path, or a number that cannot be")
+	}
+	var meta Meta
+	if e.Meta != nil {
+		meta = *e.Meta
 	}
 	return Record{
 		Layer: e.Layer, Path: name, Type: e.Type, Class: e.Class, Action: e.Action, Size: e.Size, NewSize: e.NewSize,
-		SHA256: e.SHA256, Reason: Reason{Kind: e.Reason.Kind, From: from, Note: e.Reason.Note},
+		SHA256: e.SHA256, Meta: meta, Reason: Reason{Kind: e.Reason.Kind, From: from, Note: e.Reason.Note},
 	}, nil
 }
 

@@ -3,11 +3,14 @@ package harden
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
+	"io/fs"
 	"iter"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/profile"
@@ -35,7 +38,48 @@ type Record struct {
 	Size    int64  // bytes of content in the input; of hard links 0
 	NewSize int64  // bytes of content after a rewrite
 	SHA256  string // hex, of kept regular files and hard links: of the content in the output
+	Meta    Meta   // of what stays; as it is in the output, too
 	content []byte // of a rewrite
+}
+
+// Meta is what a kept entry is besides its content. It must be the same in the
+// output.
+type Meta struct {
+	Mode   uint32 `json:"mode"` // permission, setuid 04000, setgid 02000 and sticky 01000 bits
+	UID    int    `json:"uid"`
+	GID    int    `json:"gid"`
+	MTime  string `json:"mtime"`            // RFC 3339 with nanoseconds, UTC
+	Link   string `json:"link,omitempty"`   // of symbolic links, quoted as in Go when not UTF-8
+	Dev    string `json:"dev,omitempty"`    // major:minor of devices
+	Xattrs string `json:"xattrs,omitempty"` // SHA-256 of the extended attributes
+}
+
+// metaOf gives what an entry is; of a hard link, what its own header says.
+func metaOf(e layers.Entry) Meta {
+	m := Meta{
+		Mode: unixMode(e.Mode), UID: e.UID, GID: e.GID, Xattrs: e.Xattrs,
+		MTime: e.ModTime.UTC().Format("2006-01-02T15:04:05.999999999Z07:00"),
+	}
+	switch e.Type {
+	case layers.Symlink:
+		if m.Link = e.Linkname; !utf8.ValidString(m.Link) {
+			m.Link = strconv.Quote(m.Link)
+		}
+	case layers.CharDevice, layers.BlockDevice:
+		m.Dev = fmt.Sprintf("%d:%d", e.Devmajor, e.Devminor)
+	default:
+	}
+	return m
+}
+
+func unixMode(mode fs.FileMode) uint32 {
+	m := uint32(mode.Perm())
+	for bit, unix := range map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if mode&bit != 0 {
+			m |= unix
+		}
+	}
+	return m
 }
 
 // Package is a package of the image's databases.
@@ -53,6 +97,7 @@ type Package struct {
 // function of the image, its config, the profile and the policy.
 type Plan struct {
 	Source   profile.Identity
+	Layers   int // of the source
 	Policy   Policy
 	Rebased  bool
 	Vouched  bool // the evidence is complete because a person says so
@@ -71,7 +116,7 @@ type Plan struct {
 // plan turns the planner's files into decisions and records.
 func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) {
 	pl := &Plan{
-		Source: id, Policy: p.pol, Rebased: p.rebased, Vouched: p.vouched(),
+		Source: id, Layers: p.tree.Layers(), Policy: p.pol, Rebased: p.rebased, Vouched: p.vouched(),
 		decisions: map[string]Decision{}, aliases: map[string]string{},
 		resolve: func(name string) (string, error) { t, _, err := p.tree.Resolve(name); return t, err },
 	}
@@ -98,8 +143,13 @@ func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) 
 
 // record is the record of one entry: shadowed entries and markers that have
 // done their work go, the others follow their path's decision.
-func (p *planner) record(e layers.Entry, edits map[string][]byte) Record {
-	r := Record{Layer: e.Layer, Path: e.Path, Type: e.Type.String(), Action: ActDrop, Size: e.Size}
+func (p *planner) record(e layers.Entry, edits map[string][]byte) (r Record) {
+	r = Record{Layer: e.Layer, Path: e.Path, Type: e.Type.String(), Action: ActDrop, Size: e.Size}
+	defer func() {
+		if r.Action != ActDrop {
+			r.Meta = metaOf(e)
+		}
+	}()
 	switch {
 	case e.Shadowed:
 		by := p.tree.Entry(e.HiddenBy)

@@ -160,13 +160,13 @@ func TestExplain(t *testing.T) {
 	t.Parallel()
 	pl := newPlan(t, tree(t, debianText(), v1.Config{Entrypoint: []string{"start"}}), complete("/usr/bin/server"), harden.Policy{})
 	for name, want := range map[string]string{
-		"/usr/bin/server":          "usr/bin/server executed",
-		"lib/libgcc_s.so.1":        "usr/lib/libgcc_s.so.1 loaded-by-name, usr/lib/libc.so.6 library, usr/bin/server executed",
-		"usr/bin/sh":               "usr/bin/sh interpreter, usr/local/bin/start config",
+		"/usr/bin/server":           "usr/bin/server executed",
+		"lib/libgcc_s.so.1":         "usr/lib/libgcc_s.so.1 loaded-by-name, usr/lib/libc.so.6 library, usr/bin/server executed",
+		"usr/bin/sh":                "usr/bin/sh interpreter, usr/local/bin/start config",
 		"usr/share/server/template": "usr/share/server/template package-file, usr/bin/server executed",
-		"usr/bin/curl":             "usr/bin/curl unused-program",
-		"srv":                      "srv parent, srv/page unowned",
-		"no/such":                  "",
+		"usr/bin/curl":              "usr/bin/curl unused-program",
+		"srv":                       "srv parent, srv/page unowned",
+		"no/such":                   "",
 	} {
 		var got []string
 		for _, d := range pl.Explain(name) {
@@ -462,4 +462,52 @@ func TestScriptCommands(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	text := debianText() + "---\nhard srv/alias -> usr/bin/curl"
+	tr := tree(t, text, server)
+	pl := newPlan(t, tr, complete("/usr/bin/server"), harden.Policy{Keep: []string{"srv/alias"}, Drop: []string{"usr/bin/curl"}})
+	res, err := harden.Apply(t.Context(), tr, pl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := reopen(t, res.Image)
+	for what, f := range map[string]func() ([]string, error){
+		"output": func() ([]string, error) { return harden.CheckOutput(t.Context(), out, pl) },
+		"source": func() ([]string, error) { return harden.CheckSource(t.Context(), tr, pl) },
+	} {
+		if got, err := f(); err != nil || len(got) > 0 {
+			t.Errorf("%s: %v, %v", what, got, err)
+		}
+	}
+	for _, change := range []string{
+		"file srv/page = hello!", "file srv/page mode=0666 = hello", "file srv/page uid=7 = hello", "file srv/extra", "gone srv/page",
+	} {
+		other := tree(t, text+"\n---\n"+change, server)
+		tampered, err := layers.Rewrite(t.Context(), other, func(e layers.Entry) layers.Edit {
+			if e.ID < len(pl.Records) {
+				return layers.Edit{Drop: pl.Records[e.ID].Action == harden.ActDrop || e.Shadowed}
+			}
+			return layers.Edit{Drop: e.Type.Marker() && e.Hides()}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := harden.CheckOutput(t.Context(), reopen(t, tampered.Image), pl)
+		if err != nil || len(got) == 0 {
+			t.Errorf("%s: not noticed, %v", change, err)
+		}
+	}
+}
+
+func reopen(t *testing.T, img v1.Image) *layers.Tree {
+	t.Helper()
+	tr, err := layers.Open(t.Context(), img, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tr.Close() })
+	return tr
 }

@@ -59,7 +59,7 @@ type Entry struct {
 	Size     int64       // bytes of content; of a sparse file its expanded size
 	ModTime  time.Time   //
 	Linkname string      // of symbolic and hard links, as the archive has it
-	Xattrs   bool        // has extended attributes, file capabilities among them
+	Xattrs   string      // SHA-256 in hex of the extended attributes, file capabilities among them; "" without any
 	Devmajor int64       //
 	Devminor int64       //
 

@@ -3,10 +3,13 @@ package layers
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -203,11 +206,7 @@ func newEntry(hdr *tar.Header, limits Limits) (Entry, error) {
 		Devmajor: hdr.Devmajor, Devminor: hdr.Devminor,
 		HiddenBy: -1, Data: -1, target: -1,
 	}
-	for k := range hdr.PAXRecords {
-		if strings.HasPrefix(k, "SCHILY.xattr.") || strings.HasPrefix(k, "LIBARCHIVE.xattr.") {
-			e.Xattrs = true
-		}
-	}
+	e.Xattrs = xattrSum(hdr.PAXRecords)
 	if err := e.setType(hdr); err != nil {
 		return Entry{}, fmt.Errorf("%q: %w", hdr.Name, err)
 	}
@@ -247,4 +246,23 @@ func (e *Entry) setType(hdr *tar.Header) error {
 		return fmt.Errorf("unknown tar entry type %q", hdr.Typeflag)
 	}
 	return nil
+}
+
+// xattrSum condenses the records of extended attributes.
+func xattrSum(records map[string]string) string {
+	var keys []string
+	for k := range records {
+		if strings.HasPrefix(k, "SCHILY.xattr.") || strings.HasPrefix(k, "LIBARCHIVE.xattr.") {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == 0 {
+		return ""
+	}
+	slices.Sort(keys)
+	h := sha256.New()
+	for _, k := range keys {
+		fmt.Fprintf(h, "%d %s=%d %s\n", len(k), k, len(records[k]), records[k])
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

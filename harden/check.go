@@ -1,0 +1,184 @@
+package harden
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/lathe-build/lathe/layers"
+)
+
+// maxProblems bounds how many differences a check lists.
+const maxProblems = 20
+
+// problems collects differences, the first few in words.
+type problems struct {
+	list []string
+	more int
+}
+
+func (p *problems) add(format string, args ...any) {
+	if len(p.list) < maxProblems {
+		p.list = append(p.list, fmt.Sprintf(format, args...))
+	} else {
+		p.more++
+	}
+}
+
+func (p *problems) all() []string {
+	if p.more > 0 {
+		return append(p.list, fmt.Sprintf("and %d more differences", p.more))
+	}
+	return p.list
+}
+
+// CheckOutput compares an image with the plan that it was made by: every entry
+// that stays is there, in its layer, with the content, mode, owner, times and
+// attributes that the plan says; nothing else is in any layer. It gives the
+// differences in words.
+func CheckOutput(ctx context.Context, out *layers.Tree, pl *Plan) ([]string, error) {
+	var p problems
+	want := keptByLayer(pl)
+	if len(want) != out.Layers() {
+		p.add("the image has %d layers, the plan leaves %d", out.Layers(), len(want))
+		return p.all(), nil
+	}
+	var ids []int
+	var sums []string
+	for e := range out.Entries() {
+		if e.Shadowed {
+			p.add("layer %d: %q is hidden by a later layer", e.Layer, e.Path)
+		}
+		queue := want[e.Layer][e.Path]
+		if len(queue) == 0 {
+			p.add("layer %d: %q is not in the plan", e.Layer, e.Path)
+			continue
+		}
+		r := queue[0]
+		want[e.Layer][e.Path] = queue[1:]
+		p.compare(out, e, r)
+		if r.SHA256 != "" && hasContent(out, e) {
+			ids, sums = append(ids, e.ID), append(sums, r.SHA256)
+		}
+	}
+	for i, layer := range want {
+		for _, name := range sortedKeys(layer) {
+			if len(layer[name]) > 0 {
+				p.add("layer %d: %q is missing", i, name)
+			}
+		}
+	}
+	if err := p.contents(ctx, out, ids, sums); err != nil {
+		return nil, err
+	}
+	return p.all(), nil
+}
+
+func hasContent(t *layers.Tree, e layers.Entry) bool {
+	return e.Type == layers.Regular || e.Type == layers.HardLink && t.Entry(e.Data).Type == layers.Regular
+}
+
+// keptByLayer gives for each layer that is left its records that stay, by path.
+// A layer that never had an entry is left.
+func keptByLayer(pl *Plan) []map[string][]*Record {
+	kept := make([]map[string][]*Record, pl.Layers)
+	entries := make([]int, pl.Layers)
+	for i := range pl.Records {
+		r := &pl.Records[i]
+		entries[r.Layer]++
+		if r.Action == ActDrop {
+			continue
+		}
+		if kept[r.Layer] == nil {
+			kept[r.Layer] = map[string][]*Record{}
+		}
+		kept[r.Layer][r.Path] = append(kept[r.Layer][r.Path], r)
+	}
+	var list []map[string][]*Record
+	for i, m := range kept {
+		if m != nil || entries[i] == 0 {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func sortedKeys(m map[string][]*Record) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// compare checks one entry against its record. A hard link may carry content
+// of its own now.
+func (p *problems) compare(out *layers.Tree, e layers.Entry, r *Record) {
+	typ := e.Type.String()
+	promoted := r.Type == layers.HardLink.String() && e.Type != layers.HardLink
+	if typ != r.Type && !promoted {
+		p.add("%q is a %s, the plan says %s", e.Path, typ, r.Type)
+	}
+	got := metaOf(e)
+	if promoted {
+		got.Link, got.Dev = r.Meta.Link, r.Meta.Dev
+	}
+	if got != r.Meta {
+		p.add("%q has %+v, the plan says %+v", e.Path, got, r.Meta)
+	}
+	if r.Action == ActRewrite && e.Size != r.NewSize {
+		p.add("%q has %d bytes, the plan says %d", e.Path, e.Size, r.NewSize)
+	}
+	if r.SHA256 != "" && !hasContent(out, e) {
+		p.add("%q has no content", e.Path)
+	}
+}
+
+func (p *problems) contents(ctx context.Context, t *layers.Tree, ids []int, want []string) error {
+	sums, err := t.Digests(ctx, ids)
+	if err != nil {
+		return err //nolint:wrapcheck // names the path
+	}
+	for i, id := range ids {
+		if got := hex.EncodeToString(sums[i][:]); got != want[i] {
+			p.add("%q has the content sha256:%s, the plan says sha256:%s", t.Entry(id).Path, got, want[i])
+		}
+	}
+	return nil
+}
+
+// CheckSource compares a plan with the image that it was made for: what stays
+// is in the source with the same content and metadata, package databases
+// excepted, and the plan leaves no entry of the source out.
+func CheckSource(ctx context.Context, src *layers.Tree, pl *Plan) ([]string, error) {
+	var p problems
+	if src.Len() != len(pl.Records) {
+		p.add("the source has %d entries, the plan decides %s", src.Len(), strconv.Itoa(len(pl.Records)))
+		return p.all(), nil
+	}
+	var ids []int
+	var sums []string
+	for e := range src.Entries() {
+		r := &pl.Records[e.ID]
+		if r.Path != e.Path || r.Layer != e.Layer || r.Type != e.Type.String() {
+			p.add("entry %d of the source is %q, the plan has %q", e.ID, e.Path, r.Path)
+			continue
+		}
+		if r.Action == ActDrop {
+			continue
+		}
+		if got := metaOf(e); got != r.Meta {
+			p.add("%q has %+v in the source, the plan says %+v", e.Path, got, r.Meta)
+		}
+		if r.Action == ActKeep && r.SHA256 != "" {
+			ids, sums = append(ids, e.ID), append(sums, r.SHA256)
+		}
+	}
+	if err := p.contents(ctx, src, ids, sums); err != nil {
+		return nil, err
+	}
+	return p.all(), nil
+}
