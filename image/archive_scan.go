@@ -71,8 +71,10 @@ func (a *archive) add(hdr *tar.Header, offset int64) {
 	case sparse:
 		return
 	case hdr.Typeflag == tar.TypeReg:
-	case hdr.Typeflag == tar.TypeSymlink:
+	case hdr.Typeflag == tar.TypeSymlink && !path.IsAbs(hdr.Linkname):
 		m.link = path.Join("/", path.Dir(name), hdr.Linkname)[1:]
+	case hdr.Typeflag == tar.TypeSymlink:
+		m.link = path.Clean(hdr.Linkname)[1:]
 	case hdr.Typeflag == tar.TypeLink:
 		m.link = path.Clean("/" + hdr.Linkname)[1:]
 	default:
@@ -86,10 +88,10 @@ func (a *archive) add(hdr *tar.Header, offset int64) {
 // as docker save of old made them for layers that repeat.
 func (a *archive) open(name string) (*io.SectionReader, error) {
 	at := path.Clean("/" + name)[1:]
-	for range maxArchiveLinks {
+	for links := range maxArchiveLinks {
 		m, ok := a.members[at]
 		switch {
-		case !ok && at == name:
+		case !ok && links == 0:
 			return nil, fmt.Errorf("the archive has no file %q", name)
 		case !ok:
 			return nil, fmt.Errorf("%q links to %q, which the archive does not have", name, at)
@@ -120,7 +122,7 @@ func (a *archive) read(name string, limit int64) ([]byte, error) {
 }
 
 // sniff tells from its first bytes how data is compressed (RFC 1952, RFC 8878).
-func sniff(head []byte) compression {
+func sniff(head []byte) codec {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		return gzipped
@@ -133,8 +135,8 @@ func sniff(head []byte) compression {
 
 // openArchive opens a docker archive so that one can seek in it: a pipe is
 // copied and a compressed archive unpacked into a temporary file.
-func openArchive(ctx context.Context, name string, opts Options) (f *os.File, err error) {
-	f, err = os.Open(name)
+func openArchive(ctx context.Context, name string, opts Options) (*os.File, error) {
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -154,12 +156,18 @@ func openArchive(ctx context.Context, name string, opts Options) (f *os.File, er
 	if fi.Mode().IsRegular() && kind == uncompressed {
 		return f, nil
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return spool(ctx, in, kind, opts)
+	spooled, err := spool(ctx, in, kind, opts)
+	if closeErr := f.Close(); err == nil && closeErr != nil {
+		err = errors.Join(closeErr, spooled.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return spooled, nil
 }
 
 // spool unpacks r into a temporary file that vanishes with its last user.
-func spool(ctx context.Context, r io.Reader, kind compression, opts Options) (*os.File, error) {
+func spool(ctx context.Context, r io.Reader, kind codec, opts Options) (*os.File, error) {
 	switch kind {
 	case gzipped:
 		z, err := gzip.NewReader(r)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -135,17 +136,25 @@ func (c *client) do(ctx context.Context, s step, req *http.Request, ok ...int) (
 // the credentials if they are the matter. Addresses are left out, for those of
 // a redirect may hold a secret.
 func (c *client) explain(ctx context.Context, err error) error {
+	var stall *stallError
 	var login *transport.Error
 	var address *url.Error
+	var both interface { // of https and http, which loopback registries may speak
+		error
+		As(any) bool
+	}
 	switch {
+	case errors.As(err, &stall):
+		return fmt.Errorf("registry %w", stall)
+	case errors.As(err, &both):
+		text := errors.New(printable(both.Error()))
+		if err = text; errors.As(both, &login) {
+			err = &statusError{code: login.StatusCode, detail: text.Error()}
+		}
 	case errors.As(err, &login):
 		err = &statusError{code: login.StatusCode, detail: diagnostics(login.Errors)}
 	case errors.As(err, &address):
 		err = address.Err
-	}
-	var stall *stallError
-	if errors.As(err, &stall) {
-		return fmt.Errorf("registry %w", stall)
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
@@ -178,12 +187,26 @@ func diagnostics(list []transport.Diagnostic) string {
 	var parts []string
 	for _, d := range list[:min(len(list), 3)] {
 		text := strings.TrimSuffix(string(d.Code)+": "+d.Message, ": ")
-		if len(text) > maxDetail {
-			text = text[:maxDetail] + "..."
-		}
-		parts = append(parts, fmt.Sprintf("%q", text))
+		parts = append(parts, fmt.Sprintf("%q", truncate(text)))
 	}
 	return strings.Join(parts, ", ")
+}
+
+func truncate(s string) string {
+	if len(s) > maxDetail {
+		return s[:maxDetail] + "..."
+	}
+	return s
+}
+
+// printable drops what could play tricks on a terminal.
+func printable(s string) string {
+	return truncate(strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return -1
+		}
+		return c
+	}, s))
 }
 
 // contentType returns the media type of an answer without parameters.

@@ -141,13 +141,6 @@ func (d *daemon) do(ctx context.Context, s step, method, path string, body io.Re
 	return nil, fmt.Errorf("docker daemon %s: %s: %q", d.host, s.what, truncate(answer.Message))
 }
 
-func truncate(s string) string {
-	if len(s) > maxDetail {
-		return s[:maxDetail] + "..."
-	}
-	return s
-}
-
 // readDockerDaemon reads an image out of a docker daemon by way of a temporary
 // file without a name.
 func readDockerDaemon(ctx context.Context, ref Ref, opts Options) (*Source, error) {

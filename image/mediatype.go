@@ -16,18 +16,18 @@ const (
 	MediaTypeEmpty types.MediaType = "application/vnd.oci.empty.v1+json"
 )
 
-// compression of a stored layer.
-type compression int
+// codec is how a layer is stored.
+type codec int
 
 const (
-	uncompressed compression = iota
+	uncompressed codec = iota
 	gzipped
 	zstandard
 )
 
 // layerCompression returns how a layer of an image is stored, or why lathe
 // cannot work on it.
-func layerCompression(mt types.MediaType) (compression, error) {
+func layerCompression(mt types.MediaType) (codec, error) {
 	switch mt {
 	case types.OCIUncompressedLayer, types.DockerUncompressedLayer:
 		return uncompressed, nil

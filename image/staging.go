@@ -130,6 +130,12 @@ func (s *Staging) move() error {
 	if err := exchange(s.Path(), s.final); !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
+	return s.replace()
+}
+
+// replace moves the old output away and the new one in, and the old one back
+// if that fails. Between the two steps there is no output.
+func (s *Staging) replace() error {
 	old := filepath.Join(s.temp, stagingOld)
 	if err := os.Rename(s.final, old); err != nil {
 		return err

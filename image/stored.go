@@ -169,7 +169,7 @@ type inflated struct {
 	err    error
 }
 
-func newInflated(stored io.ReadCloser, kind compression, want v1.Hash) (*inflated, error) {
+func newInflated(stored io.ReadCloser, kind codec, want v1.Hash) (*inflated, error) {
 	f := &inflated{stored: stored, close: func() {}, sum: newHashWriter(), want: want}
 	switch kind {
 	case gzipped:

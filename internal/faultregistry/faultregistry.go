@@ -249,6 +249,6 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-func quiet() *log.Logger {
+func quiet() *log.Logger { //nolint:forbidigo // a server wants one
 	return log.New(io.Discard, "", 0) //nolint:forbidigo // it says nothing
 }
