@@ -1,0 +1,221 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/lathe-build/lathe/harden"
+	"github.com/lathe-build/lathe/profile"
+)
+
+// scorecard counts tools by class, in the order of the catalogue; classes that
+// the image has nothing of are left out.
+func (v *view) scorecard() []Class {
+	index := map[string]int{}
+	list := []Class{}
+	for _, c := range harden.Classes() {
+		index[c.Name] = len(list)
+		list = append(list, Class{Name: c.Name, Technique: c.Technique, Use: c.Use, Stays: []Stay{}})
+	}
+	for i := range v.plan.Tools {
+		t := &v.plan.Tools[i]
+		at, ok := index[t.Class]
+		if !ok {
+			at = len(list)
+			index[t.Class] = at
+			list = append(list, Class{Name: t.Class, Technique: t.Technique, Stays: []Stay{}})
+		}
+		c := &list[at]
+		tally(&c.Before, &c.After, t.Kept)
+		if t.Kept {
+			c.Stays = append(c.Stays, v.stay(t))
+		}
+	}
+	list = slices.DeleteFunc(list, func(c Class) bool { return c.Before == 0 })
+	for i := range list {
+		slices.SortStableFunc(list[i].Stays, func(a, b Stay) int { return cmp.Compare(a.raw(), b.raw()) })
+	}
+	return list
+}
+
+// stay says why a tool is still there.
+func (v *view) stay(t *harden.Tool) Stay {
+	s := Stay{Location: locate(t.Path), Kind: t.Reason.Kind, Why: because(t.Reason, true), Use: useOf(t), For: v.neededBy(t)}
+	if t.Box != "" {
+		at := locate(t.Box)
+		s.Box = &at
+	}
+	return s
+}
+
+// useOf tells apart what ran to serve from what only ran before or after.
+func useOf(t *harden.Tool) string {
+	has := func(phase string) bool { return slices.Contains(t.Phases, phase) }
+	switch {
+	case has(profile.PhaseServing):
+		return UseServing
+	case has(profile.PhaseStartup) && has(profile.PhaseShutdown):
+		return UseStarting
+	case has(profile.PhaseStartup):
+		return UseStartup
+	case has(profile.PhaseShutdown):
+		return UseShutdown
+	}
+	switch t.Reason.Kind {
+	case harden.Executed:
+		return UseRan
+	case harden.Config:
+		return UseConfig
+	case harden.KeepRule:
+		return UseRule
+	}
+	if t.Reason.From != "" {
+		return UseNeeded
+	}
+	return UseOther
+}
+
+// neededBy gives what a tool is needed for: the scripts that it ran as an
+// interpreter, else the programs that ran it, else what the plan names.
+func (v *view) neededBy(t *harden.Tool) []Location {
+	var scripts, parents []string
+	for i := range v.profile.Executables {
+		x := &v.profile.Executables[i]
+		if !ranAs(t, x) {
+			continue
+		}
+		for _, s := range x.Scripts {
+			scripts = append(scripts, string(s))
+		}
+		for _, key := range x.Parents {
+			file, applet := profile.SplitKey(key)
+			if applet != "" {
+				file = profile.Path(path.Join(path.Dir(string(file)), applet))
+			}
+			parents = append(parents, string(file))
+		}
+	}
+	own := locate(t.Path).raw()
+	for _, names := range [][]string{scripts, parents, {t.Reason.From}} {
+		names = slices.DeleteFunc(names, func(n string) bool { return n == "" || locate(n).raw() == own })
+		if len(names) > 0 {
+			slices.Sort(names)
+			return locateAll(slices.Compact(names))
+		}
+	}
+	return []Location{}
+}
+
+// ranAs tells whether an executable of the profile is this tool. The names of a
+// multi-call binary are tools of their own.
+func ranAs(t *harden.Tool, x *profile.Executable) bool {
+	same := func(name string) bool {
+		return slices.ContainsFunc(append([]profile.Path{x.Path}, x.Via...), func(p profile.Path) bool {
+			return strings.TrimPrefix(string(p), "/") == name
+		})
+	}
+	if same(t.Path) {
+		return true
+	}
+	return t.Box != "" && same(t.Box) && x.As == path.Base(t.Path)
+}
+
+// boxes lists the multi-call binaries that stay.
+func (v *view) boxes() []Box {
+	kept, dropped := map[string][]string{}, map[string]int{}
+	for i := range v.plan.Tools {
+		if t := &v.plan.Tools[i]; t.Box != "" && t.Kept {
+			kept[t.Box] = append(kept[t.Box], t.Path)
+		}
+	}
+	names := map[string]bool{}
+	for name, d := range v.decisions {
+		if !d.Keep && d.Reason.Kind == harden.UnusedApplet && d.Reason.From != "" && v.decisions[d.Reason.From].Keep {
+			dropped[d.Reason.From]++
+			names[d.Reason.From] = true
+		}
+		if d.Keep && len(kept[name]) > 0 {
+			names[name] = true
+		}
+	}
+	list := []Box{}
+	for name := range names {
+		slices.Sort(kept[name])
+		list = append(list, Box{Location: locate(name), Kept: locateAll(kept[name]), Dropped: dropped[name]})
+	}
+	slices.SortFunc(list, func(a, b Box) int { return cmp.Compare(a.raw(), b.raw()) })
+	return list
+}
+
+// findings are the plan's, and one for every tool and multi-call binary that
+// stays.
+func (v *view) findings(card []Class, boxes []Box) []Finding {
+	list := []Finding{}
+	for _, c := range card {
+		for i := range c.Stays {
+			s := &c.Stays[i]
+			list = append(list, Finding{Kind: "tool-kept", Location: s.Location, Text: s.sentence(&c)})
+		}
+	}
+	for i := range boxes {
+		b := &boxes[i]
+		list = append(list, Finding{Kind: "applets-reachable", Location: b.Location, Text: b.sentence()})
+	}
+	for _, f := range v.plan.Findings {
+		list = append(list, Finding{Kind: f.Kind, Location: locate(f.Path), Text: f.Text})
+	}
+	return list
+}
+
+// sentence is such as "kept although it is a shell (T1059.004), because
+// /docker-entrypoint.sh needs it; it ran at startup only".
+func (s *Stay) sentence(c *Class) string {
+	text := fmt.Sprintf("kept although it is of the class %q (%s), because ", c.Name, c.Technique)
+	if len(s.For) > 0 {
+		text += list(s.For, 3) + needs(len(s.For)) + " it"
+	} else {
+		text += s.Why
+	}
+	switch s.Use {
+	case UseStartup:
+		text += "; it ran at startup only"
+	case UseShutdown:
+		text += "; it ran at shutdown only"
+	case UseStarting:
+		text += "; it ran at startup and shutdown only"
+	case UseServing:
+		text += "; it ran while serving"
+	}
+	return text
+}
+
+func needs(n int) string {
+	if n == 1 {
+		return " needs"
+	}
+	return " need"
+}
+
+// list joins at most n paths.
+func list(all []Location, n int) string {
+	var names []string
+	for _, l := range all[:min(n, len(all))] {
+		names = append(names, l.Path)
+	}
+	text := strings.Join(names, ", ")
+	if more := len(all) - n; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+func (b *Box) sentence() string {
+	text := "multi-call binary: all its applets remain reachable through it"
+	if b.Dropped > 0 {
+		text += fmt.Sprintf(", also those of the %d names that are gone", b.Dropped)
+	}
+	return text
+}

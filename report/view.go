@@ -1,0 +1,177 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/lathe-build/lathe/harden"
+	"github.com/lathe-build/lathe/profile"
+)
+
+// view answers questions about one plan.
+type view struct {
+	plan      *harden.Plan
+	profile   *profile.Profile
+	decisions map[string]harden.Decision
+	packRoot  map[string]string // path → pack that it hangs on, "" for none
+}
+
+func newView(in *Input) *view {
+	v := &view{plan: in.Plan, profile: in.Profile, decisions: map[string]harden.Decision{}, packRoot: map[string]string{}}
+	for i := range in.Plan.Records {
+		r := &in.Plan.Records[i]
+		if !hidden(r) && r.Reason.Kind != harden.HidesNone {
+			v.decisions[r.Path] = harden.Decision{Path: r.Path, Keep: r.Action != harden.ActDrop, Reason: r.Reason}
+		}
+	}
+	for d := range in.Plan.Decisions() {
+		v.decisions[d.Path] = d
+	}
+	return v
+}
+
+// groups sums up the records of an action by the kind of their reason, hidden
+// entries left out.
+func (v *view) groups(action harden.Action) []Group {
+	sums := map[harden.Kind]*Amount{}
+	for i := range v.plan.Records {
+		r := &v.plan.Records[i]
+		if r.Action != action || hidden(r) {
+			continue
+		}
+		if sums[r.Reason.Kind] == nil {
+			sums[r.Reason.Kind] = &Amount{}
+		}
+		sums[r.Reason.Kind].add(r.Size)
+	}
+	list := make([]Group, 0, len(sums))
+	for kind, a := range sums {
+		list = append(list, Group{Kind: kind, Text: kindText(kind), Amount: *a})
+	}
+	slices.SortFunc(list, bySize)
+	return list
+}
+
+// bySize orders groups: most bytes first, then most entries, then by name.
+func bySize(a, b Group) int {
+	return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Entries, a.Entries), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Text, b.Text))
+}
+
+// packs gives each knowledge pack with what it costs: its files, and what stays
+// for their sake alone.
+func (v *view) packs() []Group {
+	sums := map[string]*Amount{}
+	for i := range v.plan.Records {
+		r := &v.plan.Records[i]
+		if r.Action == harden.ActDrop || r.Class == "dir" || r.Reason.Kind == harden.HidesNone {
+			continue
+		}
+		name := v.packOf(r.Path)
+		if name == "" {
+			continue
+		}
+		if sums[name] == nil {
+			sums[name] = &Amount{}
+		}
+		sums[name].add(r.Size)
+	}
+	list := make([]Group, 0, len(sums))
+	for name, a := range sums {
+		list = append(list, Group{Kind: harden.Pack, Text: name, Amount: *a})
+	}
+	slices.SortFunc(list, bySize)
+	return list
+}
+
+// packOf gives the pack at the end of a path's chain of reasons. Chains share
+// their ends, so each path is followed once.
+func (v *view) packOf(name string) string {
+	var chain []string
+	pack := ""
+	for name != "" {
+		if known, ok := v.packRoot[name]; ok {
+			pack = known
+			break
+		}
+		v.packRoot[name] = "" // ends circles
+		chain = append(chain, name)
+		reason := v.decisions[name].Reason
+		if reason.Kind == harden.Pack {
+			pack = reason.Note
+			break
+		}
+		if reason.Kind == harden.Copyright {
+			pack = "licence texts"
+			break
+		}
+		name = reason.From
+	}
+	for _, n := range chain {
+		v.packRoot[n] = pack
+	}
+	return pack
+}
+
+// biggest lists the n largest files that stay.
+func (v *view) biggest(n int) []Chain {
+	var kept []*harden.Record
+	for i := range v.plan.Records {
+		r := &v.plan.Records[i]
+		if r.Action != harden.ActDrop && r.Size > 0 {
+			kept = append(kept, r)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b *harden.Record) int {
+		return cmp.Or(cmp.Compare(outSize(b), outSize(a)), cmp.Compare(a.Path, b.Path))
+	})
+	list := make([]Chain, 0, n)
+	for _, r := range kept[:min(n, len(kept))] {
+		list = append(list, Chain{Location: locate(r.Path), Bytes: outSize(r), Steps: steps(v.explain(r))})
+	}
+	return list
+}
+
+func outSize(r *harden.Record) int64 {
+	if r.Action == harden.ActRewrite {
+		return r.NewSize
+	}
+	return r.Size
+}
+
+// explain is the plan's chain; a plan without decisions has at least the
+// record's own reason.
+func (v *view) explain(r *harden.Record) []harden.Decision {
+	if chain := v.plan.Explain(r.Path); len(chain) > 0 {
+		return chain
+	}
+	return []harden.Decision{{Path: r.Path, Keep: r.Action != harden.ActDrop, Reason: r.Reason}}
+}
+
+// packages lists what goes and what stays, by size.
+func packages(pl *harden.Plan) Packages {
+	list := Packages{Dropped: []Package{}, Kept: []Package{}}
+	for i := range pl.Packages {
+		g := &pl.Packages[i]
+		p := Package{Manager: g.Manager, Name: g.Name, Version: g.Version, Bytes: g.Bytes, DroppedBytes: g.Dropped}
+		if !g.Kept {
+			list.Dropped = append(list.Dropped, p)
+			continue
+		}
+		if g.From != "" {
+			at := locate(g.From)
+			p.Because = &at
+		}
+		list.Kept = append(list.Kept, p)
+	}
+	slices.SortStableFunc(list.Dropped, func(a, b Package) int {
+		return cmp.Or(cmp.Compare(b.DroppedBytes, a.DroppedBytes), comparePackages(a, b))
+	})
+	slices.SortStableFunc(list.Kept, func(a, b Package) int {
+		return cmp.Or(cmp.Compare(b.Bytes-b.DroppedBytes, a.Bytes-a.DroppedBytes), comparePackages(a, b))
+	})
+	return list
+}
+
+func comparePackages(a, b Package) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Manager, b.Manager))
+}
