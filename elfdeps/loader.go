@@ -180,8 +180,9 @@ func (s *sequential) ReadAt(b []byte, off int64) (int, error) {
 // variants (glibc-hwcaps) gives one Dep each; one that is not found gives one
 // with an empty Path: another library that is loaded before may still provide
 // it by its soname. The inherited directories are those that Deps returned for
-// the file that loads path, nil for a program. What is no ELF file has no
-// dependencies. For a malformed one those that could be read are returned
+// the file that loads path, nil for a program. Where path is a library, it
+// should be the Path of a Dep, not the target of a link there: $ORIGIN goes by
+// the name that was found. What is no ELF file has no dependencies. For a malformed one those that could be read are returned
 // together with an error that wraps [ErrMalformed].
 func (l *Loader) Deps(path string, inherited []string) ([]Dep, []string, error) {
 	f, err := l.File(path)

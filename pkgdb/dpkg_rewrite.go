@@ -206,7 +206,8 @@ func (e *edit) sums(content []byte, pkg *Package) []byte {
 	})
 }
 
-// dpkgDiversions drops the diversions of dropped packages.
+// dpkgDiversions drops the diversions of dropped packages, but not those by
+// which a file of a package that stays is elsewhere: its list would lie.
 func (e *edit) dpkgDiversions(d *dpkgDB) error {
 	name := d.dir + "/diversions"
 	content, ok, err := e.tree.read(name)
@@ -214,12 +215,21 @@ func (e *edit) dpkgDiversions(d *dpkgDB) error {
 		return err
 	}
 	names := e.names("dpkg")
+	inUse := map[string]bool{}
+	for k, p := range e.packages {
+		for from, to := range p.Diverted {
+			if !e.drop[k] && !e.gone(to) {
+				inUse[from] = true
+			}
+		}
+	}
 	var out []byte
 	for at := 0; at < len(content); {
 		second := lineEnd(content, at)
 		third := lineEnd(content, second)
 		next := lineEnd(content, third)
-		if !names[string(bytes.TrimRight(content[third:next], "\r\n"))] {
+		from, _ := recorded(string(bytes.TrimRight(content[at:second], "\r\n")))
+		if inUse[from] || !names[string(bytes.TrimRight(content[third:next], "\r\n"))] {
 			out = append(out, content[at:next]...)
 		}
 		at = next

@@ -32,7 +32,7 @@ func (r Rewrite) set(path string, old, content []byte) {
 // too. Packages that stay keep their dependency fields as they are.
 //
 // dpkg: paragraphs, status.d and info files of dropped packages go, and their
-// diversions; lists, md5sums, conffiles and statoverride lose the lines of gone
+// diversions unless they move a file that stays; lists, md5sums, conffiles and statoverride lose the lines of gone
 // paths. apk: records, scripts, triggers and world entries of dropped packages
 // go; the others lose the lines of gone files. An rpm database stays as it is,
 // see [DB.ReadOnly].
