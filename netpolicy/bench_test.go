@@ -1,6 +1,7 @@
 package netpolicy
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -51,5 +52,26 @@ func BenchmarkYAML(b *testing.B) {
 		if _, err := h.YAML(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestHostileSizes: time stays about linear where many things are different.
+func TestHostileSizes(t *testing.T) {
+	t.Parallel()
+	const n = 30_000
+	var net profile.Network
+	for i := range n {
+		by := fmt.Sprintf("/app/%d", i)
+		net.Listen = append(net.Listen, listen("::", 1+i, by))
+		net.Connect = append(net.Connect, tcp("203.0.113.9", 1+2*i, by), tcp(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), 1+i, by))
+		net.DNS = append(net.DNS, profile.DNS{Name: by, Answers: []string{"203.0.113.9"}, By: []string{by}})
+	}
+	h, err := New(complete(net), fates, Options{Selector: webSelector})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "ingress rules", len(h.Allows(Ingress)), n)
+	if _, err := h.YAML(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("YAML: %v", err)
 	}
 }

@@ -364,3 +364,38 @@ func TestExternalResolver(t *testing.T) {
 	want(t, "rules", allowedCIDRs(h), []string{"8.8.8.8/32 TCP/53", "8.8.8.8/32 UDP/53"})
 	want(t, "warned", hasCode(h, WarnExternalResolver), true)
 }
+
+// Somebody asked for the names of a peer that a recorder of questions knows by
+// name, and of a resolver that is known by its labels alone.
+func TestQuestionsBehindNames(t *testing.T) {
+	t.Parallel()
+	named := func(source string, by string) profile.Connect {
+		c := tcp("203.0.113.9", 443, by)
+		c.Peer.Names, c.Peer.NameSource = []string{"api.example.org"}, []string{source}
+		return c
+	}
+	pod := udp("", 53)
+	pod.Peer.K8s = profile.K8s{Namespace: "kube-system", Labels: map[string]string{"k8s-app": "kube-dns"}}
+	refused := pod
+	refused.Results = []string{profile.ResultRefused}
+	tests := map[string]struct {
+		connect profile.Connect
+		want    bool
+	}{
+		"own question":     {named(profile.NameDNSOfProcess, app), true},
+		"question of pod":  {named(profile.NameDNSOfPod, app), true},
+		"of dropped":       {named(profile.NameDNSOfProcess, curl), false},
+		"somebody's cache": {named(profile.NameNodeCache, app), false},
+		"TLS":              {named(profile.NameSNI, app), false},
+		"labels":           {pod, true},
+		"labels, refused":  {refused, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := hint(t, connects(tt.connect), Options{})
+			got := policyOf(t, h).pod("kube-system", map[string]string{"k8s-app": "kube-dns"}, protoUDP, 53)
+			want(t, "DNS", got, tt.want)
+		})
+	}
+}

@@ -160,28 +160,35 @@ func (c *collector) connect(e profile.Connect, replies map[reply]bool, ownResolv
 		}
 	}
 	seen.sawn(e.Seen, c.sources.runs)
-	what := f.String()
+	c.connected(e, f, seen, replies, ownResolver)
+	return nil
+}
 
+// connected sorts a connection among noise, failures, replies and edges.
+func (c *collector) connected(e profile.Connect, f flow, seen tally, replies map[reply]bool, ownResolver bool) {
+	what := f.String()
 	if bad, known := outcome(e.Results); bad != "" {
 		c.failed = append(c.failed, f)
 		c.ignore(Egress, what, bad)
-		return nil
-	} else if !known && c.special.noise(addr) == "" {
+		return
+	} else if !known && c.special.noise(f.addr) == "" {
 		c.warnings.add(WarnOutcomeUnknown, what)
 	}
-	if reason := c.special.noise(addr); reason != "" {
-		if f.end.port == dnsPort && addr.IsLoopback() && !ownResolver {
+	if reason := c.special.noise(f.addr); reason != "" {
+		if f.end.port == dnsPort && f.addr.IsLoopback() && !ownResolver {
 			edgeOf(c.loopDNS, f).record(c.who, e.By, e.Attribution, seen)
 		}
 		c.ignore(Egress, what, reason)
-		return nil
+		return
 	}
-	if proto == protoUDP && port >= ephemeralFirst && isReply(replies, addr, e.By) {
+	if f.end.proto == protoUDP && f.end.port >= ephemeralFirst && isReply(replies, f.addr, e.By) {
 		c.ignore(Egress, what, "reply to a client")
-		return nil
+		return
 	}
 	edgeOf(c.edges, f).record(c.who, e.By, e.Attribution, seen)
-	return nil
+	if len(seen.names) > 0 && (slices.Contains(e.Peer.NameSource, profile.NameDNSOfProcess) || slices.Contains(e.Peer.NameSource, profile.NameDNSOfPod)) {
+		c.asked.record(c.who, e.By, e.Attribution, tally{names: seen.names, runs: seen.runs})
+	}
 }
 
 // destination is where a connection really went: an address that only stands
@@ -224,6 +231,9 @@ func (c *collector) withoutAddress(e profile.Connect, proto, reason string) {
 	what = clip(fmt.Sprintf("%s %s/%d", what, proto, e.Port), maxShown)
 	c.unresolved = append(c.unresolved, Unresolved{Direction: Egress, What: what, Reason: reason, Action: actionOmitted})
 	c.warnings.add(WarnPeerRange, what)
+	if bad, _ := outcome(e.Results); bad == "" && e.Port == dnsPort && proto != protoSCTP {
+		c.asked.record(c.who, e.By, e.Attribution, tally{observed: []string{what}})
+	}
 }
 
 // What becomes of something unresolved.

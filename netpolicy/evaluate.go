@@ -32,7 +32,7 @@ type evaluator struct {
 
 // ruleSet is one restricted direction.
 type ruleSet struct {
-	anyone    []portSet
+	anyone    portSet // of rules without peers
 	blocks    map[netip.Prefix][]blockRule
 	lengths   []int // of the prefixes in blocks
 	selectors []selectorRule
@@ -59,9 +59,9 @@ func newEvaluator(np *networkingv1.NetworkPolicy) (*evaluator, error) {
 	for _, t := range np.Spec.PolicyTypes {
 		switch t {
 		case networkingv1.PolicyTypeIngress:
-			e.ingress = &ruleSet{}
+			e.ingress = newRuleSet()
 		case networkingv1.PolicyTypeEgress:
-			e.egress = &ruleSet{}
+			e.egress = newRuleSet()
 		}
 	}
 	for _, r := range np.Spec.Ingress {
@@ -74,17 +74,29 @@ func newEvaluator(np *networkingv1.NetworkPolicy) (*evaluator, error) {
 			return nil, err
 		}
 	}
+	for _, s := range []*ruleSet{e.ingress, e.egress} {
+		if s != nil {
+			s.anyone.normalize()
+		}
+	}
 	return e, nil
+}
+
+func newRuleSet() *ruleSet {
+	return &ruleSet{blocks: map[netip.Prefix][]blockRule{}, anyone: newPortSet()}
 }
 
 func (s *ruleSet) add(ports []networkingv1.NetworkPolicyPort, peers []networkingv1.NetworkPolicyPeer) error {
 	if s == nil {
 		return fmt.Errorf("there are rules of a direction that is not restricted")
 	}
-	set := newPortSet(ports)
 	if len(peers) == 0 {
-		s.anyone = append(s.anyone, set)
+		s.anyone.add(ports)
+		return nil
 	}
+	set := newPortSet()
+	set.add(ports)
+	set.normalize()
 	for _, p := range peers {
 		if p.IPBlock != nil {
 			if err := s.addBlock(p.IPBlock, set); err != nil {
@@ -129,9 +141,6 @@ func (s *ruleSet) addBlock(b *networkingv1.IPBlock, set portSet) error {
 		}
 		rule.except = append(rule.except, except.Masked())
 	}
-	if s.blocks == nil {
-		s.blocks = map[netip.Prefix][]blockRule{}
-	}
 	cidr = cidr.Masked()
 	s.blocks[cidr] = append(s.blocks[cidr], rule)
 	if !slices.Contains(s.lengths, cidr.Bits()) {
@@ -140,10 +149,13 @@ func (s *ruleSet) addBlock(b *networkingv1.IPBlock, set portSet) error {
 	return nil
 }
 
-// newPortSet reads the ports of a rule. Named ports match nothing: what they
-// mean is known only inside a cluster.
-func newPortSet(ports []networkingv1.NetworkPolicyPort) portSet {
-	set := portSet{all: map[string]bool{}, ranges: map[string][][2]uint16{}}
+func newPortSet() portSet {
+	return portSet{all: map[string]bool{}, ranges: map[string][][2]uint16{}}
+}
+
+// add reads the ports of a rule. Named ports match nothing: what they mean is
+// known only inside a cluster.
+func (s portSet) add(ports []networkingv1.NetworkPolicyPort) {
 	for _, p := range ports {
 		proto := protoTCP
 		if p.Protocol != nil {
@@ -151,24 +163,27 @@ func newPortSet(ports []networkingv1.NetworkPolicyPort) portSet {
 		}
 		switch {
 		case p.Port == nil:
-			set.all[proto] = true
+			s.all[proto] = true
 		case p.Port.Type == intstr.Int:
 			first := uint16(p.Port.IntVal)
 			last := first
 			if p.EndPort != nil {
 				last = uint16(*p.EndPort)
 			}
-			set.ranges[proto] = append(set.ranges[proto], [2]uint16{first, last})
+			s.ranges[proto] = append(s.ranges[proto], [2]uint16{first, last})
 		}
 	}
 	if len(ports) == 0 {
-		set.all[protoTCP], set.all[protoUDP], set.all[protoSCTP] = true, true, true
+		s.all[protoTCP], s.all[protoUDP], s.all[protoSCTP] = true, true, true
 	}
-	for proto := range set.ranges {
-		slices.SortFunc(set.ranges[proto], func(a, b [2]uint16) int { return cmp.Compare(a[0], b[0]) })
-		set.ranges[proto] = mergeRanges(set.ranges[proto])
+}
+
+// normalize makes the ranges fit for [portSet.has].
+func (s portSet) normalize() {
+	for proto := range s.ranges {
+		slices.SortFunc(s.ranges[proto], func(a, b [2]uint16) int { return cmp.Compare(a[0], b[0]) })
+		s.ranges[proto] = mergeRanges(s.ranges[proto])
 	}
-	return set
 }
 
 // mergeRanges joins ranges that overlap; they come sorted.
@@ -202,12 +217,7 @@ func (e *evaluator) allows(p packet) bool {
 	if s == nil {
 		return true
 	}
-	for _, set := range s.anyone {
-		if set.has(p.end) {
-			return true
-		}
-	}
-	return s.byBlock(p) || s.bySelector(p)
+	return s.anyone.has(p.end) || s.byBlock(p) || s.bySelector(p)
 }
 
 func (s *ruleSet) byBlock(p packet) bool {

@@ -33,7 +33,9 @@ func richProfile() *profile.Profile {
 	p := &profile.Profile{
 		Sources: []profile.Source{src, second},
 		Executables: []profile.Executable{
-			{Key: app, Path: app}, {Key: curl, Path: curl}, {Key: "/usr/bin/apt-get", Path: "/usr/bin/apt-get"},
+			{Key: app, Path: app},
+			{Key: curl, Path: curl},
+			{Key: "/usr/bin/apt-get", Path: "/usr/bin/apt-get"},
 			{Key: debug, Path: debug, Origin: []string{profile.OriginAttach}},
 		},
 		Network: profile.Network{

@@ -158,8 +158,8 @@ var (
 	// ErrNoDirection: no source could see either direction, so a policy would
 	// restrict nothing.
 	ErrNoDirection = errors.New("no complete source could see connections or listeners")
-	// ErrTooLarge: the policy has more address blocks than a server is known
-	// to accept.
+	// ErrTooLarge: the policy has more address blocks and ports than a server
+	// is known to accept.
 	ErrTooLarge = errors.New("the policy is too large")
 	// ErrSelfCheck: the policy does not do what its evidence says; a defect.
 	ErrSelfCheck = errors.New("the policy failed its self-check")

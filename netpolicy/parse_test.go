@@ -110,17 +110,18 @@ func TestFieldNames(t *testing.T) {
 	t.Parallel()
 	var walk func(reflect.Type)
 	walk = func(typ reflect.Type) {
-		switch typ.Kind() {
-		case reflect.Slice:
-			walk(typ.Elem())
-		case reflect.Struct:
-			for i := range typ.NumField() {
-				name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
-				if !isField(name) {
-					t.Errorf("field %s.%s is not in the table", typ.Name(), name)
-				}
-				walk(typ.Field(i).Type)
+		if typ.Kind() == reflect.Slice {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct {
+			return
+		}
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			if !isField(name) {
+				t.Errorf("field %s.%s is not in the table", typ.Name(), name)
 			}
+			walk(typ.Field(i).Type)
 		}
 	}
 	walk(reflect.TypeFor[Hint]())

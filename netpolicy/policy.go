@@ -28,7 +28,7 @@ const (
 	maxRuleLine       = 200       // bytes of the annotation of a rule
 	maxAnnotated      = 64 << 10  // bytes of all of these; a server takes 256 KiB in all
 	maxAnnotationSize = 256 << 10 // what a server takes
-	maxBlocks         = 60_000    // address blocks that a real server was seen to take
+	maxSize           = 60_000    // address blocks and ports; a real server was seen to take as many blocks
 
 	// namespaceLabel is on every namespace and holds its name.
 	namespaceLabel = "kubernetes.io/metadata.name"
@@ -57,10 +57,10 @@ func (h *Hint) unusable() error {
 	}
 	n := 0
 	for _, r := range h.Rules {
-		n += len(r.Peer.CIDRs)
+		n += len(r.Peer.CIDRs) + len(r.Ports)
 	}
-	if n > maxBlocks {
-		return fmt.Errorf("%w: %d address blocks, at most %d", ErrTooLarge, n, maxBlocks)
+	if n > maxSize {
+		return fmt.Errorf("%w: %d address blocks and ports, at most %d", ErrTooLarge, n, maxSize)
 	}
 	return nil
 }

@@ -213,7 +213,7 @@ func TestCase47Injection(t *testing.T) {
 func TestErrTooLarge(t *testing.T) {
 	t.Parallel()
 	h := &Hint{Workload: Workload{PodSelector: webSelector}, PolicyTypes: []Direction{Egress}}
-	h.Rules = []Rule{{Direction: Egress, Peer: Peer{Kind: PeerExternal, CIDRs: make([]string, maxBlocks+1)}}}
+	h.Rules = []Rule{{Direction: Egress, Peer: Peer{Kind: PeerExternal, CIDRs: make([]string, maxSize+1)}}}
 	if _, err := h.YAML(); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("YAML: %v", err)
 	}
