@@ -58,7 +58,7 @@ func BenchmarkYAML(b *testing.B) {
 // TestHostileSizes: time stays about linear where many things are different.
 func TestHostileSizes(t *testing.T) {
 	t.Parallel()
-	const n = 30_000
+	const n = 20_000
 	var net profile.Network
 	for i := range n {
 		by := fmt.Sprintf("/app/%d", i)

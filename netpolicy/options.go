@@ -21,20 +21,6 @@ const (
 	NotInImage             // it never was in the image
 )
 
-// String is the word that hint.json uses.
-func (f Fate) String() string {
-	switch f {
-	case Kept:
-		return "kept"
-	case Dropped:
-		return "dropped"
-	case NotInImage:
-		return "not-in-image"
-	case Unknown:
-	}
-	return "unknown"
-}
-
 // Options are the choices of [New]. The zero value is usable.
 type Options struct {
 	// Selector holds the labels of the workload's pods. Where it is empty the

@@ -3,6 +3,7 @@ package netpolicy
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -252,4 +253,11 @@ func TestScalar(t *testing.T) {
 	} {
 		want(t, in, scalar(in), out)
 	}
+}
+
+func TestCountsSaturate(t *testing.T) {
+	t.Parallel()
+	c := tcp("10.0.0.5", 1, app)
+	c.Seen = profile.Seen{"a": {N: math.MaxInt64}, "b": {N: math.MaxInt64}, "c": {N: -5}}
+	want(t, "count", hint(t, connects(c), Options{}).Rules[0].Evidence.Count, math.MaxInt64)
 }
