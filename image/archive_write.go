@@ -15,9 +15,10 @@ import (
 )
 
 // WriteDockerArchive writes img to a file that docker load understands, under
-// the given "name:tag" or without a name. Layers are stored as they are, so
-// their digests survive; zstd layers need docker 23 or later. All or nothing:
-// ErrExists when the file is there and force is not given.
+// the given "name:tag" or without a name. Layers are stored as they are, but for
+// zstd ones, which docker before version 23 cannot load: they are stored
+// uncompressed. All or nothing: ErrExists when the file is there and force is
+// not given.
 func WriteDockerArchive(ctx context.Context, file, tag string, img v1.Image, force bool) (err error) {
 	if err := checkArchiveTag(tag); err != nil {
 		return err
@@ -78,10 +79,11 @@ func writeArchive(ctx context.Context, w io.Writer, tag string, img v1.Image) er
 		return fmt.Errorf("config: %w", err)
 	}
 	for i, l := range layers {
-		line.Layers = append(line.Layers, archiveName(m.Layers[i]))
-		if err := out.blob(ctx, m.Layers[i], l.Compressed); err != nil {
+		d, err := out.layer(ctx, m.Layers[i], l)
+		if err != nil {
 			return fmt.Errorf("layer %d: %w", i, err)
 		}
+		line.Layers = append(line.Layers, archiveName(d))
 	}
 	raw, err := json.Marshal([]archiveImage{line})
 	if err != nil {
@@ -112,6 +114,37 @@ func (a archiveWriter) file(name string, data []byte) error {
 	}
 	_, err := a.tw.Write(data)
 	return err
+}
+
+// layer writes a layer in a form that every docker can load and returns the
+// descriptor of what was written.
+func (a archiveWriter) layer(ctx context.Context, d v1.Descriptor, l v1.Layer) (v1.Descriptor, error) {
+	kind, err := layerCompression(d.MediaType)
+	if err != nil {
+		return d, err
+	}
+	if kind != zstandard {
+		return d, a.blob(ctx, d, l.Compressed)
+	}
+	if d, err = rawDescriptor(ctx, l); err != nil {
+		return d, err
+	}
+	return d, a.blob(ctx, d, l.Uncompressed)
+}
+
+// rawDescriptor describes the content of a compressed layer. Its size has to
+// be known before it is written, so it is read once for that.
+func rawDescriptor(ctx context.Context, l v1.Layer) (d v1.Descriptor, err error) {
+	if d.Digest, err = l.DiffID(); err != nil {
+		return d, err
+	}
+	r, err := l.Uncompressed()
+	if err != nil {
+		return d, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	d.Size, err = io.Copy(io.Discard, withContext(ctx, r))
+	return d, err
 }
 
 // blob writes a blob once, verified.

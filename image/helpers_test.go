@@ -19,7 +19,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/compression"
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -297,4 +296,4 @@ func newTLSServer(t *testing.T, h http.Handler) tlsServer {
 	return tlsServer{host: strings.TrimPrefix(srv.URL, "https://"), caFile: file}
 }
 
-func newRegistry(host string) (name.Registry, error) { return name.NewRegistry(host) }
+func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }

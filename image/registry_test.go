@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/compression"
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -361,7 +362,7 @@ func TestCredentialSource(t *testing.T) {
 		{"c.example", authn.Anonymous, env, "no credentials for c.example in " + file},
 		{"c.example", authn.Anonymous, func(string) string { return "" }, "no credentials: there is no docker or podman login file"},
 	} {
-		c, err := newRegistry(tc.host)
+		c, err := name.NewRegistry(tc.host)
 		if err != nil {
 			t.Fatal(err)
 		}
