@@ -3,12 +3,14 @@ package strace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/lathe-build/lathe/profile"
 )
 
-// Input is one file that strace wrote. With -ff its Name ends in the pid.
+// Input is one file that strace wrote. With -ff there is one for each process,
+// and its Name ends in a dot and the pid.
 type Input struct {
 	Name string
 	R    io.Reader
@@ -16,19 +18,189 @@ type Input struct {
 
 // Options say what a log cannot.
 type Options struct {
-	Image        profile.Image // the image that ran
-	Name         string        // of the profile
-	Run          string        // of the run
-	Root         string        // prefix of paths when the container was traced from outside
-	Dir          string        // working directory at the start; default /
-	Entrypoint   string        // path of the exec that starts the container's own program
-	ServingAfter string        // system call or executable after which the workload serves
-	Complete     bool          // the user vouches that nothing is missing
-	Arch         string        // GOARCH's word
-	Importer     string        // name and version of the caller
+	// Image is the image that ran: digests, refs and platform, as far as known.
+	Image profile.Image
+	// Name is the name of the profile, for people.
+	Name string
+	// Run is the name of the run. Recordings with different names count as
+	// different runs.
+	Run string
+	// Scenarios are what the run exercised, such as e2e.
+	Scenarios []string
+	// Container and Workload say where it ran.
+	Container string
+	Workload  profile.Workload
+
+	// Root is the container's root on the machine that traced, where paths of -y
+	// start with it. A chroot in the log needs no Root.
+	Root string
+	// Dir is the working directory at the start, for relative paths in logs
+	// without -y; "" means /. An image's WorkingDir is the right value.
+	Dir string
+	// Entrypoint is the program that starts the container's own work: its path
+	// in the container, or its base name. Everything before its first execution,
+	// and all other processes of that time, are left out. Where it is empty, see
+	// the package comment.
+	Entrypoint string
+	// ServingAfter is the system call, or the path or base name of the program,
+	// after whose first success the workload serves. Where it is empty, see the
+	// package comment.
+	ServingAfter string
+
+	// Complete is the user's word that the log holds everything from start to
+	// end, which strace cannot tell. It is recorded as vouched.
+	Complete bool
+	// Observes adds to what the log shows to be observed: profile.Observes...
+	// constants, where the user knows that the filter had them.
+	Observes []string
+
+	// Arch and Kernel describe the machine, in GOARCH's and uname's words.
+	Arch, Kernel string
+	// Version is strace's.
+	Version string
+	// Importer is the name and version of the caller.
+	Importer string
+	// MaxRecords is the most lines of a log; 0 means 5,000,000 and less than 0
+	// any number.
+	MaxRecords int64
 }
 
-// Import reads the logs of one run.
+const defaultMaxRecords = 5_000_000
+
+// Import reads the log of one run and returns a valid, unbound profile with one
+// source. It fails for input that is no log of strace, for logs beyond its
+// limits, and where Options.Entrypoint never ran. The order of inputs does not
+// matter.
 func Import(ctx context.Context, inputs []Input, opts Options) (*profile.Profile, error) {
-	return nil, errors.New("not written yet")
+	if opts.MaxRecords == 0 {
+		opts.MaxRecords = defaultMaxRecords
+	}
+	t := newTracer(opts)
+	streams, err := openStreams(inputs)
+	if err != nil {
+		return nil, fmt.Errorf("importing strace: %w", err)
+	}
+	if err := t.read(ctx, streams); err != nil {
+		return nil, fmt.Errorf("importing strace: %w", err)
+	}
+	if err := t.check(); err != nil {
+		return nil, fmt.Errorf("importing strace: %w", err)
+	}
+	p, err := profile.Merge(t.facts.profile(opts.Image, opts.Name, t.source(streams)))
+	if err != nil {
+		return nil, fmt.Errorf("importing strace: %w", err)
+	}
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("importing strace: %w", err)
+	}
+	return p, nil
+}
+
+// check says why a log that was read is of no use.
+func (t *tracer) check() error {
+	switch {
+	case t.records == 0:
+		return errors.New("the log is empty")
+	case t.records == t.skipped, len(t.names) == 0:
+		return errors.New("the input is no log of strace")
+	case t.opts.Entrypoint != "" && !t.entered:
+		return fmt.Errorf("the program %q was never started", t.opts.Entrypoint)
+	default:
+		return nil
+	}
+}
+
+// source describes where the facts come from.
+func (t *tracer) source(streams []*stream) profile.Source {
+	o := t.opts
+	s := profile.Source{
+		Kind:     profile.KindObserved,
+		Recorder: profile.Recorder{Name: "strace", Version: o.Version, Method: "ptrace"},
+		Input: profile.Input{
+			Format: "strace", Records: t.records, Skipped: t.skipped, Importer: o.Importer,
+			SHA256: sumOf(streams), Bytes: bytesOf(streams),
+		},
+		Subject:   profile.Subject{Image: o.Image.Digest, Container: o.Container, Workload: o.Workload},
+		Host:      profile.Host{Kernel: o.Kernel, Arch: o.Arch},
+		Window:    t.window,
+		Run:       o.Run,
+		Scenarios: o.Scenarios,
+		Complete:  o.Complete,
+		Vouched:   o.Complete,
+		Observes:  append(t.observes(), o.Observes...),
+		Paths:     profile.PathStyle{Exec: "raw", Open: "raw", Root: "container"},
+		Notes:     t.notes(len(streams)),
+	}
+	if t.described {
+		s.Paths.Open = "both"
+	}
+	s.ID = profile.SourceID(s)
+	return s
+}
+
+func (t *tracer) notes(files int) []string {
+	var notes []string
+	if t.assumed > 0 {
+		notes = append(notes, fmt.Sprintf("%d relative paths are taken as below %q, the assumed working directory", t.assumed, join("", t.opts.Dir)))
+	}
+	if t.nowhere > 0 {
+		notes = append(notes, fmt.Sprintf("%d paths relative to directories that are not known are left out", t.nowhere))
+	}
+	if t.chrooted {
+		notes = append(notes, "a process changed its root before it started a program: if that was the container's start, name its entrypoint")
+	}
+	if t.unordered && files > 1 {
+		notes = append(notes, "the files have no times: phases are a guess")
+	}
+	if t.has("io_uring_setup") {
+		notes = append(notes, "operations of io_uring are not seen")
+	}
+	return notes
+}
+
+func (t *tracer) has(names ...string) bool {
+	for _, name := range names {
+		if _, ok := t.names[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// observes is what the log shows that it could hold. strace's filters name
+// calls or classes of calls, so what is there of a kind says that the kind was
+// traced. Calls of memory, of descriptors and of no class at all, together, say
+// that nothing was filtered.
+func (t *tracer) observes() []string {
+	all := t.has("brk", "munmap", "mprotect") && t.has("close", "read") && t.has("execve", "exit_group") &&
+		t.has("set_tid_address", "sched_getaffinity", "getpid", "getuid", "futex", "prlimit64")
+	var out []string
+	add := func(seen bool, words ...string) {
+		if seen || all {
+			out = append(out, words...)
+		}
+	}
+	opens := t.has("open", "openat", "openat2", "creat")
+	add(t.has("execve", "execveat"), profile.ObservesExec, profile.ObservesExecScript, profile.ObservesExecFailed)
+	add(opens, profile.ObservesOpen, profile.ObservesOpenFailed, profile.ObservesRead, profile.ObservesWrite)
+	if all && !t.has("io_uring_setup") {
+		out = append(out, profile.ObservesOpenAll)
+	}
+	add(t.has("mmap", "mmap2"), profile.ObservesMmap)
+	add(t.has("stat", "lstat", "newfstatat", "fstatat64", "statx", "access", "faccessat", "faccessat2"), profile.ObservesStat)
+	add(t.has("readlink", "readlinkat"), profile.ObservesReadlink)
+	add(t.has("getdents", "getdents64"), profile.ObservesList)
+	connects := t.has("connect")
+	add(connects, profile.ObservesConnectTCP, profile.ObservesUnix)
+	add(connects && t.has("sendto", "sendmsg", "sendmmsg"), profile.ObservesConnectUDP)
+	add(t.has("accept", "accept4"), profile.ObservesAccept)
+	add(t.has("listen"), profile.ObservesListen)
+	add(connects || t.has("listen", "accept", "accept4"), profile.ObservesIPv6, profile.ObservesAttribution)
+	if t.dns {
+		out = append(out, profile.ObservesDNS)
+	}
+	if all {
+		out = append(out, profile.ObservesSyscalls)
+	}
+	return out
 }

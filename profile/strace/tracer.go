@@ -1,0 +1,382 @@
+package strace
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lathe-build/lathe/profile"
+)
+
+// Bounds of what is held while a log is read.
+const (
+	maxProcesses    = 200_000   // alive at once
+	maxNames        = 10_000    // distinct system calls
+	maxPendingBytes = 256 << 20 // of unfinished calls
+	maxWaitingBytes = 64 << 20  // of lines of processes whose maker is not known yet
+)
+
+// tracer follows the processes of one log.
+type tracer struct {
+	opts      Options
+	facts     *facts
+	processes map[int]*process
+	makers    map[int]*process // in the middle of a call that makes a process
+	attached  map[int]bool     // pids that strace said to follow, before their first line
+	waiting   map[int][]line   // lines of pids that one of several makers made
+	newborn   []*process       // made, oldest first; some have had lines since
+	trimAt    int              // length of newborn at which to drop those that had lines
+	born      []int            // pids of processes made since a reader looked
+	addresses map[addressKey]set
+
+	base    string // the container's root on the host; "" for the host's
+	entered bool   // the container's own program was seen to start
+	phase   phases
+	now     time.Time
+	window  profile.Window
+	names   set // of system calls, of all processes
+
+	records, skipped           int64
+	assumed, nowhere           int64 // relative paths with an assumed, and with no directory
+	pendingBytes, waitingBytes int
+	described                  bool // -y
+	dns                        bool // a DNS message was read
+	chrooted                   bool // without a program being taken as the container's
+	unordered                  bool
+	ready                      []int // pids in waiting whose process is known by now
+}
+
+// addressKey is an address that a program looked up.
+type addressKey struct{ by, ip string }
+
+func newTracer(opts Options) *tracer {
+	t := &tracer{
+		opts: opts, facts: newFacts(), phase: startup, names: set{},
+		processes: map[int]*process{}, makers: map[int]*process{}, attached: map[int]bool{},
+		waiting: map[int][]line{}, addresses: map[addressKey]set{},
+	}
+	if opts.Root != "" {
+		t.base = join("", opts.Root)
+	}
+	return t
+}
+
+// feed takes the next line.
+func (t *tracer) feed(l line) error {
+	if isDecoration(l.body) {
+		return nil
+	}
+	t.records++
+	if l.pid == 0 {
+		if rest, ok := strings.CutPrefix(strings.TrimPrefix(l.body, "strace: "), "Process "); ok {
+			word, _, _ := strings.Cut(rest, " ")
+			if pid, err := strconv.Atoi(word); err == nil && strings.HasSuffix(rest, " attached") && len(t.attached) < maxProcesses {
+				t.attached[pid] = true
+			}
+			return nil
+		}
+	}
+	p, err := t.find(l)
+	if err != nil || p == nil {
+		return err
+	}
+	if err := t.take(p, l); err != nil {
+		return err
+	}
+	return t.drain()
+}
+
+// isDecoration reports whether a line is no event: empty, or of a stack trace.
+func isDecoration(body string) bool {
+	return body == "" || strings.HasPrefix(body, "> ") || strings.HasPrefix(body, "strace: ") && !strings.Contains(body, "Process ")
+}
+
+// take handles one line of a process.
+func (t *tracer) take(p *process, l line) error {
+	p.seen = true
+	t.now = wall(l)
+	t.see(t.now)
+	body := l.body
+	switch {
+	case strings.HasPrefix(body, "+++ "):
+		t.ended(p, body)
+		return nil
+	case strings.HasPrefix(body, "--- "):
+		t.signal(p, body)
+		return nil
+	case strings.HasPrefix(body, "<... "):
+		_, rest, ok := strings.Cut(body, " resumed>")
+		if !ok || p.pending == "" {
+			t.skipped++
+			return nil
+		}
+		body = p.pending + rest
+		t.setPending(p, "")
+	}
+	name, text, ok := cutName(body)
+	if !ok {
+		t.skipped++
+		return nil
+	}
+	t.ran(p, name)
+	if i := unfinished(body); i >= 0 {
+		t.setPending(p, body[:i])
+		if t.pendingBytes > maxPendingBytes {
+			return errors.New("it holds too many calls that do not end")
+		}
+		return nil
+	}
+	delete(t.makers, p.pid)
+	t.handle(p, call{name, text})
+	if len(t.processes) > maxProcesses {
+		return fmt.Errorf("it holds more than %d processes at a time", maxProcesses)
+	}
+	return t.facts.err()
+}
+
+// unfinished is the index of strace's mark at the end of a call that goes on
+// later, or -1.
+func unfinished(body string) int {
+	if !strings.HasSuffix(body, "...>") {
+		return -1
+	}
+	for _, mark := range []string{" <unfinished ...>", "<unfinished ...>"} {
+		if rest, ok := strings.CutSuffix(body, mark); ok {
+			return len(rest)
+		}
+	}
+	if i := strings.LastIndex(body, " <pid changed to "); i >= 0 {
+		return i
+	}
+	return -1
+}
+
+func (t *tracer) setPending(p *process, text string) {
+	t.pendingBytes += len(text) - len(p.pending)
+	p.pending = text
+	delete(t.makers, p.pid)
+	if name, _, ok := cutName(text); ok && isMaker(name) {
+		t.makers[p.pid] = p
+	}
+}
+
+func isMaker(name string) bool {
+	return name == "clone" || name == "clone3" || name == "fork" || name == "vfork"
+}
+
+// ran notes that a process made a call.
+func (t *tracer) ran(p *process, name string) {
+	if len(t.names) < maxNames {
+		t.names[name] = struct{}{}
+	}
+	if !p.inside {
+		return
+	}
+	t.facts.put(&t.facts.syscalls, name)
+	if p.program != nil {
+		p.program.phases |= t.phase
+		p.program.count.see(t.now)
+	}
+}
+
+// see widens the window of the recording.
+func (t *tracer) see(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	if t.window.Start.IsZero() || at.Before(t.window.Start) {
+		t.window.Start = at
+	}
+	if at.After(t.window.End) {
+		t.window.End = at
+	}
+}
+
+// find returns the process of a line, or nil where the line has to wait until
+// it is known which process made its own.
+func (t *tracer) find(l line) (*process, error) {
+	if p, ok := t.processes[l.pid]; ok {
+		return p, nil
+	}
+	if l.pid == 0 {
+		if len(t.processes) == 1 { // strace names pids only while there are several
+			for _, p := range t.processes {
+				return p, nil
+			}
+		}
+		return t.orphan(0), nil
+	}
+	if p := t.rename(l); p != nil {
+		return p, nil
+	}
+	switch len(t.makers) {
+	case 0:
+		return t.claim(l.pid), nil
+	case 1:
+		for _, maker := range t.makers {
+			return t.early(maker, l.pid), nil
+		}
+	}
+	t.waiting[l.pid] = append(t.waiting[l.pid], l)
+	if t.waitingBytes += len(l.body); t.waitingBytes > maxWaitingBytes {
+		return nil, t.settleAll()
+	}
+	return nil, nil
+}
+
+// rename gives the process that had no pid the one of the line, unless the line
+// is of a new process.
+func (t *tracer) rename(l line) *process {
+	p, ok := t.processes[0]
+	if !ok || t.attached[l.pid] {
+		return nil
+	}
+	if _, making := t.makers[0]; making && !strings.HasPrefix(l.body, "<... ") {
+		return nil
+	}
+	delete(t.processes, 0)
+	if _, making := t.makers[0]; making {
+		delete(t.makers, 0)
+		t.makers[l.pid] = p
+	}
+	p.pid = l.pid
+	t.processes[l.pid] = p
+	return p
+}
+
+// orphan makes a process whose maker is not in the log.
+func (t *tracer) orphan(pid int) *process {
+	p := &process{
+		pid: pid, dirs: &dirs{cwd: join("", t.opts.Dir)}, files: &fileList{},
+		inside: t.opts.Entrypoint == "" || t.entered, wrapper: len(t.processes) == 0, first: len(t.processes) == 0 && !t.entered,
+	}
+	if t.entered {
+		p.dirs.root = t.base
+		p.dirs.cwd = join(t.base, t.opts.Dir)
+	}
+	t.processes[pid] = p
+	return p
+}
+
+// claim gives a pid to the oldest process that was made and not heard of since:
+// in a pid namespace, clone returns other numbers than strace prints.
+func (t *tracer) claim(pid int) *process {
+	for len(t.newborn) > 0 {
+		p := t.newborn[0]
+		t.newborn = t.newborn[1:]
+		if p.seen || t.processes[p.pid] != p {
+			continue
+		}
+		delete(t.processes, p.pid)
+		p.pid = pid
+		t.processes[pid] = p
+		return p
+	}
+	return t.orphan(pid)
+}
+
+// early makes the process that maker is about to return.
+func (t *tracer) early(maker *process, pid int) *process {
+	c := maker.child(pid, maker.pending)
+	maker.early = pid
+	t.processes[pid] = c
+	return c
+}
+
+// made handles the return of a call that made a process.
+func (t *tracer) made(p *process, text string, pid int) {
+	early := p.early
+	p.early = 0
+	if _, known := t.processes[pid]; early != 0 && (early == pid || !known) {
+		return
+	}
+	c := p.child(pid, text)
+	t.processes[pid] = c
+	if len(t.newborn) >= t.trimAt {
+		t.newborn = slices.DeleteFunc(t.newborn, func(c *process) bool { return c.seen || t.processes[c.pid] != c })
+		t.trimAt = max(1024, 2*len(t.newborn))
+	}
+	t.newborn = append(t.newborn, c)
+	t.born = append(t.born, pid)
+	if len(t.waiting[pid]) > 0 {
+		t.ready = append(t.ready, pid)
+	}
+}
+
+// drain takes the lines of processes that are known by now.
+func (t *tracer) drain() error {
+	for len(t.ready) > 0 {
+		pid := t.ready[0]
+		t.ready = t.ready[1:]
+		lines := t.waiting[pid]
+		delete(t.waiting, pid)
+		for _, l := range lines {
+			t.waitingBytes -= len(l.body)
+			p, err := t.find(l)
+			if err == nil && p != nil {
+				err = t.take(p, l)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settleAll takes all lines that wait, as if the first maker had made their
+// processes.
+func (t *tracer) settleAll() error {
+	for _, pid := range slices.Sorted(maps.Keys(t.waiting)) {
+		if len(t.makers) > 0 {
+			maker := t.makers[slices.Min(slices.Collect(maps.Keys(t.makers)))]
+			t.processes[pid] = maker.child(pid, maker.pending)
+		} else {
+			t.orphan(pid)
+		}
+		t.ready = append(t.ready, pid)
+	}
+	return t.drain()
+}
+
+// ended handles "+++ exited with 0 +++" and its like.
+func (t *tracer) ended(p *process, body string) {
+	if rest, ok := strings.CutPrefix(body, "+++ superseded by execve in pid "); ok {
+		word, _, _ := strings.Cut(rest, " ")
+		pid, err := strconv.Atoi(word)
+		if thread, ok := t.processes[pid]; err == nil && ok && thread != p {
+			// The thread goes on under the pid of its leader.
+			t.setPending(p, "")
+			delete(t.processes, pid)
+			delete(t.makers, pid)
+			thread.pid, thread.first = p.pid, thread.first || p.first
+			t.processes[p.pid] = thread
+		}
+		return
+	}
+	t.setPending(p, "")
+	delete(t.processes, p.pid)
+}
+
+// signal handles "--- SIGTERM {...} ---".
+func (t *tracer) signal(p *process, body string) {
+	if !p.first || !p.inside {
+		return
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(body, "--- "), " ")
+	switch name {
+	case "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP":
+		t.phase = shutdown
+	}
+}
+
+// serves notes that the workload has begun to serve.
+func (t *tracer) serves(p *process) {
+	if p.inside && t.phase == startup && t.opts.ServingAfter == "" {
+		t.phase = serving
+	}
+}
