@@ -1,0 +1,111 @@
+//go:build linux
+
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// bodyLimit bounds the answers that [Container.Get] reads.
+const bodyLimit = 16 << 20
+
+// Answer is an HTTP answer.
+type Answer struct {
+	Status int
+	Body   string
+}
+
+// Ready waits until the container accepts connections on a TCP port.
+func (c *Container) Ready(ctx context.Context, port int) error {
+	err := poll(ctx, 30*time.Second, func() bool {
+		conn, err := c.dial(ctx, port)
+		if err != nil {
+			return !alive(c.pid)
+		}
+		return conn.Close() == nil
+	})
+	if err == nil && !alive(c.pid) {
+		err = errors.New("it ended")
+	}
+	if err != nil {
+		return fmt.Errorf("waiting for port %d: %w\n%s", port, err, c.Output())
+	}
+	return nil
+}
+
+// Get fetches a URL path from the container's loopback.
+func (c *Container) Get(ctx context.Context, port int, path string) (answer Answer, err error) {
+	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx, port) },
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+decimal(port)+path, nil)
+	if err != nil {
+		return Answer{}, fmt.Errorf("asking for %s: %w", path, err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return Answer{}, fmt.Errorf("asking for %s: %w\n%s", path, err, c.Output())
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, bodyLimit))
+	if err != nil {
+		return Answer{}, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return Answer{Status: response.StatusCode, Body: string(body)}, nil
+}
+
+// dial connects from inside the container's network namespace. The namespace
+// is the thread's: it is entered on a thread that is thrown away afterwards.
+func (c *Container) dial(ctx context.Context, port int) (net.Conn, error) {
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		conn, err := dialInside(ctx, c.pid, port)
+		done <- result{conn, err}
+	}()
+	r := <-done
+	return r.conn, r.err
+}
+
+// dialInside moves the calling thread to the network namespace of pid and
+// connects. It refuses the namespace of the host.
+func dialInside(ctx context.Context, pid, port int) (net.Conn, error) {
+	name := "/proc/" + strconv.Itoa(pid) + "/ns/net"
+	its, err := os.Readlink(name)
+	if err != nil {
+		return nil, fmt.Errorf("entering the container's network: %w", err)
+	}
+	ours, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		return nil, fmt.Errorf("entering the container's network: %w", err)
+	}
+	if its == ours {
+		return nil, errors.New("entering the container's network: it is still the host's")
+	}
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("entering the container's network: %w", err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // opened to read
+	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+		return nil, fmt.Errorf("entering the container's network: %w", err)
+	}
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	return dialer.DialContext(ctx, "tcp4", "127.0.0.1:"+strconv.Itoa(port))
+}

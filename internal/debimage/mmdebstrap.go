@@ -1,0 +1,94 @@
+package debimage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrTools is wrapped when a program of the host is missing. The message says
+// what to install.
+var ErrTools = errors.New("a program that builds images is missing")
+
+// bootstrap is one run of mmdebstrap.
+type bootstrap struct {
+	variant string // minbase, custom or extract
+	under   string // archive to start from; "" for nothing
+	suite   string
+	sources []source
+	include []string
+	epoch   time.Time
+}
+
+// args returns the arguments of mmdebstrap, the archive to write last but for
+// the sources.
+func (b bootstrap) args(archive string) []string {
+	args := []string{"--quiet", "--variant=" + b.variant}
+	if b.under != "" {
+		args = append(args, "--skip=check/empty", "--setup-hook=tar-in "+b.under+" /")
+	}
+	if len(b.include) > 0 {
+		args = append(args, "--include="+strings.Join(b.include, ","))
+	}
+	args = append(args, b.suite, archive)
+	for _, s := range b.sources {
+		args = append(args, s.String())
+	}
+	return args
+}
+
+// run writes archive, all or nothing.
+func (b bootstrap) run(ctx context.Context, archive string) error {
+	if err := checkTools(); err != nil {
+		return err
+	}
+	part := strings.TrimSuffix(archive, ".tar") + ".part.tar"
+	//nolint:gosec // the arguments are validated recipe fields and apt sources
+	cmd := exec.CommandContext(ctx, "mmdebstrap", b.args(part)...)
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(b.epoch.Unix(), 10), "LC_ALL=C")
+	// Left to themselves, hooks see the temporary directory of the caller.
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Run(); err != nil {
+		return errors.Join(fmt.Errorf("running mmdebstrap for %s: %w\n%s", filepath.Base(archive), err, tail(output.String(), 15)),
+			os.RemoveAll(part))
+	}
+	if err := os.Rename(part, archive); err != nil {
+		return fmt.Errorf("keeping %s: %w", archive, err)
+	}
+	return nil
+}
+
+// checkTools says what is missing to run mmdebstrap as this user.
+func checkTools() error {
+	need := map[string]string{"mmdebstrap": "mmdebstrap"}
+	if os.Geteuid() != 0 {
+		need["newuidmap"] = "uidmap"
+	}
+	var missing []string
+	for program, pkg := range need {
+		if _, err := exec.LookPath(program); err != nil {
+			missing = append(missing, pkg)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return fmt.Errorf("%w: try `sudo apt-get install %s`", ErrTools, strings.Join(missing, " "))
+	}
+	return nil
+}
+
+// tail returns the last n lines of text.
+func tail(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
