@@ -30,11 +30,9 @@ func because(r harden.Reason, keep bool) string {
 		return noted("it is the licence text of package ", r.Note, "it is a licence text")
 	case harden.HidesNone:
 		return "it is a whiteout that hides nothing, kept as it was"
+	default:
+		return noted("", r.Note, kindText(r.Kind))
 	}
-	if r.Note != "" {
-		return r.Note
-	}
-	return kindText(r.Kind)
 }
 
 func noted(before, note, otherwise string) string {
@@ -75,8 +73,9 @@ func byPath(r harden.Reason) (string, bool) {
 		return "it is part of " + r.Note + ", which is used: " + from, true
 	case harden.Follows:
 		return "it is compiled from " + from, true
+	default:
+		return "", false
 	}
-	return "", false
 }
 
 func whyDropped(r harden.Reason) string {
@@ -98,92 +97,53 @@ func whyDropped(r harden.Reason) string {
 
 // kindText names a group of entries with the same kind of reason.
 func kindText(k harden.Kind) string {
-	if text := keptText(k); text != "" {
+	if text, ok := kindTexts()[k]; ok {
 		return text
-	}
-	switch k {
-	case harden.UnusedProgram:
-		return "programs that never ran"
-	case harden.UnusedScript:
-		return "scripts that never ran"
-	case harden.UnusedApplet:
-		return "applets that never ran"
-	case harden.LinkToDropped:
-		return "links to what goes"
-	case harden.UnusedLibrary:
-		return "libraries that only what goes needed"
-	case harden.UnusedPackage:
-		return "other files of unused packages"
-	case harden.ManagerState:
-		return "package manager's caches and state"
-	case harden.Documentation:
-		return "documentation and translations"
-	case harden.SourceDropped:
-		return "compiled from what goes"
-	case harden.LeftOver:
-		return "left over by packages that go"
-	case harden.EmptyOfPackage:
-		return "directories with nothing left"
-	case harden.DropRule:
-		return "the policy drops it"
-	case harden.Shadowed:
-		return "hidden by a later layer"
-	case harden.Marker:
-		return "whiteouts whose work is done"
 	}
 	return string(k)
 }
 
-func keptText(k harden.Kind) string {
-	switch k {
-	case harden.Executed:
-		return "ran"
-	case harden.Opened:
-		return "opened by what ran"
-	case harden.ReadAsData:
-		return "programs read as data"
-	case harden.LookedUp:
-		return "looked up by what ran"
-	case harden.Config:
-		return "named by the image's config"
-	case harden.KeepRule:
-		return "kept by the policy"
-	case harden.Pack:
-		return "knowledge packs"
-	case harden.Database:
-		return "package databases"
-	case harden.BasePackage:
-		return "the system's layout"
-	case harden.Unowned:
-		return "owned by no package, no tool"
-	case harden.NothingDoes:
-		return "no tool"
-	case harden.HidesNone:
-		return "whiteouts that hide nothing"
-	case harden.Link:
-		return "links from or to what stays"
-	case harden.Interpreter:
-		return "interpreters"
-	case harden.Library:
-		return "libraries of what stays"
-	case harden.LoadedByName:
-		return "loaded by name"
-	case harden.Helper:
-		return "executed by a library or runtime"
-	case harden.Parent:
-		return "directories of what stays"
-	case harden.PackageFile:
-		return "other files of used packages"
-	case harden.PackageData:
-		return "data of packages that served data"
-	case harden.Dependency:
-		return "packages that used ones depend on"
-	case harden.Follows:
-		return "compiled from what stays"
-	case harden.Copyright:
-		return "licence texts"
+func kindTexts() map[harden.Kind]string {
+	return map[harden.Kind]string{
+		harden.Executed:     "ran",
+		harden.Opened:       "opened by what ran",
+		harden.ReadAsData:   "programs read as data",
+		harden.LookedUp:     "looked up by what ran",
+		harden.Config:       "named by the image's config",
+		harden.KeepRule:     "kept by the policy",
+		harden.Pack:         "knowledge packs",
+		harden.Database:     "package databases",
+		harden.BasePackage:  "the system's layout",
+		harden.Unowned:      "owned by no package, no tool",
+		harden.NothingDoes:  "no tool",
+		harden.HidesNone:    "whiteouts that hide nothing",
+		harden.Link:         "links from or to what stays",
+		harden.Interpreter:  "interpreters",
+		harden.Library:      "libraries of what stays",
+		harden.LoadedByName: "loaded by name",
+		harden.Helper:       "executed by a library or runtime",
+		harden.Parent:       "directories of what stays",
+		harden.PackageFile:  "other files of used packages",
+		harden.PackageData:  "data of packages that served data",
+		harden.Dependency:   "packages that used ones depend on",
+		harden.Follows:      "compiled from what stays",
+		harden.Copyright:    "licence texts",
+
+		harden.UnusedProgram:  "programs that never ran",
+		harden.UnusedScript:   "scripts that never ran",
+		harden.UnusedApplet:   "applets that never ran",
+		harden.LinkToDropped:  "links to what goes",
+		harden.UnusedLibrary:  "libraries that only what goes needed",
+		harden.UnusedPackage:  "other files of unused packages",
+		harden.ManagerState:   "package manager's caches and state",
+		harden.Documentation:  "documentation and translations",
+		harden.SourceDropped:  "compiled from what goes",
+		harden.LeftOver:       "left over by packages that go",
+		harden.EmptyOfPackage: "directories with nothing left",
+		harden.DropRule:       "the policy drops it",
+		harden.Shadowed:       "hidden by a later layer",
+		harden.Marker:         "whiteouts whose work is done",
 	}
-	return ""
 }
 
 // steps makes the steps of a chain of decisions.

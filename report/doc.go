@@ -28,7 +28,7 @@
 //
 // Paths, package names and notes come from images and profiles, which may be
 // hostile. On a terminal and in Markdown they are escaped: nothing in a name can
-// end a line, move a cursor, change a colour, turn the direction of the text or
+// end a line, move a cursor, change a color, turn the direction of the text or
 // become markup. In JSON a path that is not UTF-8 is also there as Base64.
 //
 // The clock, the environment and the host are never asked: the same plans make

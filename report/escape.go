@@ -13,6 +13,10 @@ import (
 // no two texts look the same because of what is invisible in them.
 func escape(s string) string { return escapeAlso(s, "") }
 
+// command makes a command of the caller's safe to print. Its backslashes are the
+// shell's and stay, so that it can be copied.
+func command(s string) string { return strings.ReplaceAll(escape(s), `\\`, `\`) }
+
 // escapeAlso also escapes the given ASCII characters as \x60.
 func escapeAlso(s, also string) string {
 	var b strings.Builder
@@ -67,10 +71,24 @@ func prose(s string) string {
 	s = escape(s)
 	var b strings.Builder
 	for i := range len(s) {
-		if strings.IndexByte("\\`*_{}[]()<>#+!|~&@:$=^\"'", s[i]) >= 0 || s[i] == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www") {
+		if markup(s, i) {
 			b.WriteByte('\\')
 		}
 		b.WriteByte(s[i])
 	}
 	return b.String()
+}
+
+// markup tells whether the character at i could mean something to a renderer of
+// GitHub's Markdown in the middle of a line.
+func markup(s string, i int) bool {
+	switch s[i] {
+	case ':': // of an address, or of an emoji's name
+		return i+1 < len(s) && s[i+1] != ' '
+	case '.':
+		return strings.HasSuffix(strings.ToLower(s[:i]), "www")
+	case '-', '+', '=':
+		return i == 0
+	}
+	return strings.IndexByte("\\`*_[]<>#|~&@$", s[i]) >= 0
 }

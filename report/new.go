@@ -27,6 +27,8 @@ type Input struct {
 	Stats    layers.Stats // of the rewrite
 	// Next is the plan of the next level, nil when there is none.
 	Next *harden.Plan
+	// NextCarried is Contents.Carried as [Measure] counts it for Next.
+	NextCarried int64
 }
 
 // Image is what the caller knows about an image.
@@ -235,7 +237,9 @@ func tally(before, after *int, kept bool) {
 
 // gain is what the next level would drop beyond this one.
 func gain(in *Input, now Counts) (*Gain, error) {
-	next, err := newTotals(&Input{Plan: in.Next, Before: Image{Contents: in.Before.Contents}})
+	before := in.Before.Contents
+	before.Carried = in.NextCarried
+	next, err := newTotals(&Input{Plan: in.Next, Before: Image{Contents: before}})
 	if err != nil {
 		return nil, fmt.Errorf("of the next level: %w", err)
 	}

@@ -219,6 +219,12 @@ type Package struct {
 	Because      *Location `json:"because,omitempty"`
 }
 
+// Kinds of findings that the report adds to the plan's.
+const (
+	ToolKept         = "tool-kept"
+	AppletsReachable = "applets-reachable"
+)
+
 // Finding is something that a person should know.
 type Finding struct {
 	Kind string `json:"kind"`
@@ -233,6 +239,17 @@ type Gain struct {
 	Files       int    `json:"files"`
 	Packages    int    `json:"packages"`
 	Executables int    `json:"executables"`
+}
+
+// others are the findings that the scorecard does not show.
+func (p *Platform) others() []Finding {
+	var list []Finding
+	for _, f := range p.Findings {
+		if f.Kind != ToolKept && f.Kind != AppletsReachable {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // Location is a path in an image.

@@ -71,11 +71,12 @@ func useOf(t *harden.Tool) string {
 		return UseConfig
 	case harden.KeepRule:
 		return UseRule
+	default:
+		if t.Reason.From != "" {
+			return UseNeeded
+		}
+		return UseOther
 	}
-	if t.Reason.From != "" {
-		return UseNeeded
-	}
-	return UseOther
 }
 
 // neededBy gives what a tool is needed for: the scripts that it ran as an
@@ -91,11 +92,7 @@ func (v *view) neededBy(t *harden.Tool) []Location {
 			scripts = append(scripts, string(s))
 		}
 		for _, key := range x.Parents {
-			file, applet := profile.SplitKey(key)
-			if applet != "" {
-				file = profile.Path(path.Join(path.Dir(string(file)), applet))
-			}
-			parents = append(parents, string(file))
+			parents = append(parents, v.caller(key))
 		}
 	}
 	own := locate(t.Path).raw()
@@ -107,6 +104,21 @@ func (v *view) neededBy(t *harden.Tool) []Location {
 		}
 	}
 	return []Location{}
+}
+
+// caller names the executable that ran another one: of an interpreter that ran
+// one script only the script, of an applet its own name.
+func (v *view) caller(key string) string {
+	for i := range v.profile.Executables {
+		if x := &v.profile.Executables[i]; x.Key == key && len(x.Scripts) == 1 {
+			return string(x.Scripts[0])
+		}
+	}
+	file, applet := profile.SplitKey(key)
+	if applet != "" {
+		return path.Join(path.Dir(string(file)), applet)
+	}
+	return string(file)
 }
 
 // ranAs tells whether an executable of the profile is this tool. The names of a
@@ -154,15 +166,16 @@ func (v *view) boxes() []Box {
 // stays.
 func (v *view) findings(card []Class, boxes []Box) []Finding {
 	list := []Finding{}
-	for _, c := range card {
-		for i := range c.Stays {
-			s := &c.Stays[i]
-			list = append(list, Finding{Kind: "tool-kept", Location: s.Location, Text: s.sentence(&c)})
+	for i := range card {
+		c := &card[i]
+		for j := range c.Stays {
+			s := &c.Stays[j]
+			list = append(list, Finding{Kind: ToolKept, Location: s.Location, Text: s.sentence(c)})
 		}
 	}
 	for i := range boxes {
 		b := &boxes[i]
-		list = append(list, Finding{Kind: "applets-reachable", Location: b.Location, Text: b.sentence()})
+		list = append(list, Finding{Kind: AppletsReachable, Location: b.Location, Text: b.sentence()})
 	}
 	for _, f := range v.plan.Findings {
 		list = append(list, Finding{Kind: f.Kind, Location: locate(f.Path), Text: f.Text})
@@ -170,10 +183,10 @@ func (v *view) findings(card []Class, boxes []Box) []Finding {
 	return list
 }
 
-// sentence is such as "kept although it is a shell (T1059.004), because
+// sentence is such as "kept although it is a shell, because
 // /docker-entrypoint.sh needs it; it ran at startup only".
 func (s *Stay) sentence(c *Class) string {
-	text := fmt.Sprintf("kept although it is of the class %q (%s), because ", c.Name, c.Technique)
+	text := "kept although it is " + noun(c.Name) + ", because "
 	if len(s.For) > 0 {
 		text += list(s.For, 3) + needs(len(s.For)) + " it"
 	} else {
@@ -190,6 +203,22 @@ func (s *Stay) sentence(c *Class) string {
 		text += "; it ran while serving"
 	}
 	return text
+}
+
+// noun makes a class's name something that a tool can be.
+func noun(class string) string {
+	switch class {
+	case "remote access", "escape", "privilege", "recon", "process":
+		class += " tool"
+	case "files":
+		class = "file tool"
+	case "setuid":
+		class += " program"
+	}
+	if class != "" && strings.IndexByte("aeiou", class[0]) >= 0 {
+		return "an " + class
+	}
+	return "a " + class
 }
 
 func needs(n int) string {

@@ -126,7 +126,7 @@ func (v *view) biggest(n int) []Chain {
 	})
 	list := make([]Chain, 0, n)
 	for _, r := range kept[:min(n, len(kept))] {
-		list = append(list, Chain{Location: locate(r.Path), Bytes: outSize(r), Steps: steps(v.explain(r))})
+		list = append(list, Chain{Location: locate(r.Path), Bytes: outSize(r), Steps: steps(v.explain(r.Path))})
 	}
 	return list
 }
@@ -138,13 +138,21 @@ func outSize(r *harden.Record) int64 {
 	return r.Size
 }
 
-// explain is the plan's chain; a plan without decisions has at least the
-// record's own reason.
-func (v *view) explain(r *harden.Record) []harden.Decision {
-	if chain := v.plan.Explain(r.Path); len(chain) > 0 {
-		return chain
+// explain gives the decisions from a path to its root reason, as
+// [harden.Plan.Explain] does, also of a plan that was not made here.
+func (v *view) explain(name string) []harden.Decision {
+	var chain []harden.Decision
+	seen := map[string]bool{}
+	for name != "" && !seen[name] {
+		d, ok := v.decisions[name]
+		if !ok {
+			break
+		}
+		seen[name] = true
+		chain = append(chain, d)
+		name = d.Reason.From
 	}
-	return []harden.Decision{{Path: r.Path, Keep: r.Action != harden.ActDrop, Reason: r.Reason}}
+	return chain
 }
 
 // packages lists what goes and what stays, by size.
