@@ -18,7 +18,6 @@ func (p *planner) edgeELF(f *file) {
 	deps, pass, err := p.loader.Deps(f.path, p.inherited[f.path])
 	if err != nil {
 		p.note("malformed-elf", f.path, err.Error())
-		return
 	}
 	for _, d := range deps {
 		kind := Library
@@ -63,10 +62,7 @@ func (p *planner) findNeeded() {
 		if f.elf == nil {
 			continue
 		}
-		deps, _, err := p.loader.Deps(f.path, nil)
-		if err != nil {
-			continue // noted when it stays
-		}
+		deps, _, _ := p.loader.Deps(f.path, nil) //nolint:errcheck // noted when it stays; what could be read counts
 		for _, d := range deps {
 			if g, _ := p.resolve(d.Path); d.Path != "" && g != nil {
 				g.needed = true

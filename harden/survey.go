@@ -134,7 +134,9 @@ func (p *planner) classifyContent(f *file) error {
 	case bytes.HasPrefix(head, []byte("\x7fELF")):
 		elf, err := p.loader.File(f.path)
 		if err != nil {
-			p.note("malformed-elf", f.path, "not a readable ELF file: "+err.Error())
+			p.note("malformed-elf", f.path, "not a wholly readable ELF file: "+err.Error())
+		}
+		if elf == nil {
 			return nil
 		}
 		f.elf = elf

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lathe-build/lathe/harden"
+	"github.com/lathe-build/lathe/image"
+	"github.com/lathe-build/lathe/layers"
+	"github.com/lathe-build/lathe/netpolicy"
+	"github.com/lathe-build/lathe/sign"
+)
+
+// hardenOptions are the flags of harden, and of the commands that plan.
+type hardenOptions struct {
+	image           string
+	profiles        []string
+	platforms       []string
+	level           string
+	keep, drop      []string
+	rebase          bool
+	allowIncomplete bool
+	allowStaleRPMDB bool
+
+	output      string
+	push        string
+	to          []string
+	force       bool
+	dryRun      bool
+	compression string
+	key         string
+	passwordFD  int
+	unsigned    bool
+	tlogUpload  bool
+	rekorURL    string
+	noReferrers bool
+	attachHint  bool
+
+	selector      string
+	namespace     string
+	policyName    string
+	allowMetadata bool
+	strict        bool
+}
+
+const hardenHelp = `Harden an image: drop what the profile never saw used and nothing that stays
+needs, write the result with its plan, report and network-policy hint, sign it.
+
+  lathe harden IMAGE --profile profile.json -o out --key cosign.key
+  lathe harden IMAGE --profile a.json --profile b.json --push registry.example.com/web:hardened --key cosign.key
+  lathe harden IMAGE --profile profile.json --dry-run
+
+-o writes a directory: image/ (an OCI layout with signature and attestation),
+plan.json, report.md, report.json, hint.json and networkpolicy.yaml. It appears
+when everything in it is written and checked, or not at all. --push writes the
+image first, then signature and attestation, and moves the tag last.
+
+Levels: binaries drops unused programs and scripts. packages (the default) also
+drops libraries and packages that nothing used, package-manager state and
+documentation.`
+
+func newHarden(env *environment, g *global) *cobra.Command {
+	o := hardenOptions{passwordFD: -1}
+	cmd := &cobra.Command{
+		Use: "harden IMAGE --profile FILE... [-o DIR] [--push REF] [--to REF]", Short: "Harden an image to its profile",
+		Long: hardenHelp, Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			o.image = a[0]
+			job, err := o.job()
+			if err != nil {
+				return err
+			}
+			return runHarden(cmd.Context(), env, g, o, job)
+		},
+	}
+	addPlanFlags(cmd, g, &o)
+	f := cmd.Flags()
+	f.StringVarP(&o.output, "output", "o", "", "write image, plan, report and hint to this new `directory`")
+	f.StringVar(&o.push, "push", "", "push the image to this registry `reference`; the tag moves last")
+	f.StringArrayVar(&o.to, "to", nil, "also write the image to this `place`: oci:DIR, docker-archive:FILE, docker-daemon:NAME; repeatable")
+	f.BoolVar(&o.force, "force", false, "replace an earlier output")
+	f.BoolVar(&o.dryRun, "dry-run", false, "plan and report, write nothing")
+	f.StringVar(&o.compression, "compression", "keep", "of rewritten layers: keep, gzip or zstd")
+	f.StringVar(&o.key, "key", "", "sign with this private key `file`, as cosign generate-key-pair makes it")
+	addPasswordFlag(cmd, &o.passwordFD)
+	f.BoolVar(&o.unsigned, "unsigned", false, "push without a signature")
+	f.BoolVar(&o.tlogUpload, "tlog-upload", false, "upload signatures to a transparency log (they are public)")
+	f.StringVar(&o.rekorURL, "rekor-url", sign.PublicLog, "the transparency log's `URL`")
+	f.BoolVar(&o.noReferrers, "no-referrers", false, "push without the plan as a referrer")
+	f.BoolVar(&o.attachHint, "attach-hint", false, "push the hint as a referrer, too: it names internal peers")
+	f.StringVar(&o.selector, "selector", "", "`labels` of the workload's pods for the network policy, such as app=web")
+	f.StringVar(&o.namespace, "namespace", "", "`namespace` of the network policy")
+	f.StringVar(&o.policyName, "policy-name", "", "`name` of the network policy")
+	f.BoolVar(&o.allowMetadata, "allow-metadata", false, "let the network policy allow a cloud's metadata service that was used")
+	f.BoolVar(&o.strict, "strict", false, "leave connections that no executable is known for out of the network policy")
+	return cmd
+}
+
+// addPlanFlags adds what decides a plan.
+func addPlanFlags(cmd *cobra.Command, g *global, o *hardenOptions) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.profiles, "profile", "p", nil, "runtime profile `file`; repeatable, the union counts")
+	f.StringSliceVar(&o.platforms, "platform", nil, "`platforms` of an index to harden (default: those that a profile covers)")
+	f.StringVar(&o.level, "level", string(harden.Packages), "how much to drop: binaries or packages")
+	f.StringArrayVar(&o.keep, "keep", nil, "keep this `path` or glob and what it needs; repeatable")
+	f.StringArrayVar(&o.drop, "drop", nil, "drop this `path` or glob; repeatable")
+	f.BoolVar(&o.rebase, "rebase", false, "use a profile that was recorded on another image")
+	f.BoolVar(&o.allowIncomplete, "allow-incomplete", false, "trust a profile that has no complete source")
+	f.BoolVar(&o.allowStaleRPMDB, "allow-stale-rpmdb", false, "leave an rpm database that lists packages that are gone")
+	addLimitFlags(cmd, &g.limits)
+}
+
+// hardenJob is a command line that was checked.
+type hardenJob struct {
+	source      image.Ref
+	push        *image.Ref
+	to          []image.Ref
+	policy      harden.Policy
+	selector    map[string]string
+	compression layers.Compression
+	output      string // directory of plan, report and hint; "" writes none
+	withImage   bool   // the directory holds the image, too
+}
+
+// job checks the flags before any work: what is wrong here is a usage error.
+func (o *hardenOptions) job() (*hardenJob, error) {
+	j := &hardenJob{output: o.output, withImage: o.output != ""}
+	var err error
+	if len(o.profiles) == 0 {
+		return nil, usage("no profile: say what the image runs with --profile FILE")
+	}
+	if j.source, err = image.ParseRef(o.image); err != nil {
+		return nil, usageError{err}
+	}
+	if j.policy.Level, err = harden.ParseLevel(o.level); err != nil {
+		return nil, usageError{err}
+	}
+	j.policy.Keep, j.policy.Drop, j.policy.Rebase = o.keep, o.drop, o.rebase
+	j.policy.AllowIncomplete, j.policy.AllowStaleRPMDB = o.allowIncomplete, o.allowStaleRPMDB
+	switch o.compression {
+	case "keep":
+	case "gzip", "zstd":
+		j.compression = layers.Compression(o.compression)
+	default:
+		return nil, usage("--compression is keep, gzip or zstd, not %q", o.compression)
+	}
+	if o.selector != "" {
+		if j.selector, err = netpolicy.ParseSelector(o.selector); err != nil {
+			return nil, usage("--selector: %w", err)
+		}
+	}
+	if o.dryRun {
+		return j, nil
+	}
+	if err := o.destinations(j); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// destinations checks where the result goes and with what it is signed.
+func (o *hardenOptions) destinations(j *hardenJob) error {
+	for _, name := range o.to {
+		ref, err := image.ParseRef(name)
+		if err != nil {
+			return usageError{err}
+		}
+		if ref.Kind == image.Registry {
+			return usage("--to %s is a registry reference: use --push", name)
+		}
+		j.to = append(j.to, ref)
+	}
+	if o.push != "" {
+		ref, err := image.ParseRef(o.push)
+		if err != nil {
+			return usageError{err}
+		}
+		if ref.Kind != image.Registry || ref.Digest.Hex != "" {
+			return usage("--push %s is not a registry reference with a tag: use --to or -o", o.push)
+		}
+		j.push = &ref
+		if j.output == "" {
+			j.output = "./" + filepath.Base(ref.Name) + ".lathe"
+		}
+	}
+	switch {
+	case j.output == "" && len(j.to) == 0:
+		return usage("nowhere to write: use -o DIR, --push REF, --to REF or --dry-run")
+	case j.push != nil && o.key == "" && !o.unsigned:
+		return usage("--push needs --key FILE to sign with, or --unsigned")
+	case o.key != "" && !j.withImage && j.push == nil && !signable(j.to):
+		return usage("--key has nothing to sign: docker archives and daemons carry no signature")
+	case o.tlogUpload && o.key == "":
+		return usage("--tlog-upload needs --key")
+	case o.key != "" && o.unsigned:
+		return usage("--key and --unsigned contradict each other")
+	}
+	if o.key != "" {
+		if err := sign.CheckKeyFile(o.key); err != nil {
+			return usageError{err}
+		}
+	}
+	return sameDirectory(j)
+}
+
+func signable(to []image.Ref) bool {
+	for _, r := range to {
+		if r.Kind == image.OCI {
+			return true
+		}
+	}
+	return false
+}
+
+// sameDirectory refuses to write over what is read.
+func sameDirectory(j *hardenJob) error {
+	if j.source.Path == "" {
+		return nil
+	}
+	source, err := filepath.Abs(j.source.Path)
+	if err != nil {
+		return usageError{err}
+	}
+	outputs := []string{j.output}
+	for _, r := range j.to {
+		outputs = append(outputs, r.Path)
+	}
+	for _, out := range outputs {
+		abs, err := filepath.Abs(out)
+		if err != nil {
+			return usageError{err}
+		}
+		if out != "" && (abs == source || strings.HasPrefix(source, abs+"/")) {
+			return usage("%s would be written over what is read from %s", out, j.source.Path)
+		}
+	}
+	return nil
+}
+
+func runHarden(ctx context.Context, env *environment, g *global, o hardenOptions, j *hardenJob) error {
+	var staging *image.Staging
+	if !o.dryRun && j.output != "" {
+		var err error
+		if staging, err = image.Stage(j.output, o.force || !j.withImage); err != nil {
+			return err //nolint:wrapcheck // names the directory
+		}
+		defer staging.Abort() //nolint:errcheck // what it cannot remove, the next run removes
+	}
+	var signer *sign.Signer
+	if o.key != "" && !o.dryRun {
+		var err error
+		if signer, err = loadSigner(env, o.key, o.passwordFD); err != nil {
+			return err
+		}
+	}
+	r, err := plan(ctx, env, g, o, j)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	if err := r.apply(ctx, env, j); err != nil {
+		return err
+	}
+	if err := r.describe(env, o, j); err != nil {
+		return err
+	}
+	if o.dryRun {
+		if err := r.makeReport(o, j); err != nil {
+			return err
+		}
+		return r.print(env, g)
+	}
+	if err := r.sign(ctx, g, o, j, signer); err != nil {
+		return err
+	}
+	if err := r.deliver(ctx, g, o, j, staging); err != nil {
+		return err
+	}
+	return r.print(env, g)
+}

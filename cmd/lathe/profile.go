@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lathe-build/lathe/image"
+	"github.com/lathe-build/lathe/profile"
+)
+
+func newProfile(env *environment, g *global) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "profile", Short: "Import, check, show and merge runtime profiles",
+		Args: args(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newProfileImport(env, g), newProfileValidate(env, g), newProfileShow(env, g), newProfileMerge(env, g))
+	return cmd
+}
+
+// readProfile reads one profile; "-" is standard input.
+func readProfile(env *environment, name string) (*profile.Profile, error) {
+	var r io.Reader = env.stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("opening the profile: %w", err)
+		}
+		defer f.Close() //nolint:errcheck // read only
+		r = f
+	}
+	p, err := profile.Read(r, profile.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("reading the profile %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// readProfiles reads and merges profiles; the order does not matter.
+func readProfiles(ctx context.Context, env *environment, names []string) (*profile.Profile, []*profile.Profile, error) {
+	var list []*profile.Profile
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err //nolint:wrapcheck // a cancel needs no words
+		}
+		p, err := readProfile(env, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		list = append(list, p)
+	}
+	merged, err := profile.Merge(list...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("merging the profiles: %w", err)
+	}
+	return merged, list, nil
+}
+
+// writeResult writes to a file, all or nothing, or to standard output.
+func writeResult(env *environment, name string, data []byte, private, force bool) error {
+	if name == "" || name == "-" {
+		_, err := env.stdout.Write(data)
+		if err != nil {
+			return fmt.Errorf("writing to standard output: %w", err)
+		}
+		return nil
+	}
+	if _, err := os.Lstat(name); err == nil && !force {
+		return fmt.Errorf("writing %s: %w", name, image.ErrExists)
+	}
+	mode := os.FileMode(0o644)
+	if private {
+		mode = 0o600
+	}
+	return image.WriteFile(name, data, mode) //nolint:wrapcheck // names the file
+}
+
+func newProfileValidate(env *environment, g *global) *cobra.Command {
+	return &cobra.Command{
+		Use: "validate FILE...", Short: "Check profiles and say what is wrong where",
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(_ *cobra.Command, names []string) error {
+			for _, name := range names {
+				p, err := readProfile(env, name)
+				if err != nil {
+					return err
+				}
+				if g.format == "json" {
+					if err := json.NewEncoder(env.stdout).Encode(map[string]any{"file": name, "valid": true, "complete": p.Complete()}); err != nil {
+						return fmt.Errorf("writing to standard output: %w", err)
+					}
+					continue
+				}
+				state := "complete"
+				if !p.Complete() {
+					state = "no complete source"
+				}
+				fmt.Fprintf(env.stdout, "%s: valid, %s\n", name, state) //nolint:errcheck // standard output
+			}
+			return nil
+		},
+	}
+}
+
+func newProfileShow(env *environment, g *global) *cobra.Command {
+	return &cobra.Command{
+		Use: "show FILE...", Short: "Show what profiles are worth: runs, sources, coverage, counts",
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			p, _, err := readProfiles(cmd.Context(), env, names)
+			if err != nil {
+				return err
+			}
+			coverage := p.Coverage()
+			if g.format == "json" {
+				enc := json.NewEncoder(env.stdout)
+				enc.SetIndent("", "  ")
+				return enc.Encode(coverage) //nolint:wrapcheck // standard output
+			}
+			return coverage.Render(env.stdout) //nolint:wrapcheck // standard output
+		},
+	}
+}
+
+type mergeOptions struct {
+	output string
+	force  bool
+}
+
+func newProfileMerge(env *environment, _ *global) *cobra.Command {
+	var o mergeOptions
+	cmd := &cobra.Command{
+		Use: "merge FILE... -o FILE", Short: "Make one profile of several: their union, in any order",
+		Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			p, _, err := readProfiles(cmd.Context(), env, names)
+			if err != nil {
+				return err
+			}
+			var buf bytes.Buffer
+			if err := p.Write(&buf); err != nil {
+				return fmt.Errorf("writing the profile: %w", err)
+			}
+			return writeResult(env, o.output, buf.Bytes(), true, o.force)
+		},
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write to this `file` (default: standard output)")
+	cmd.Flags().BoolVar(&o.force, "force", false, "replace an existing file")
+	return cmd
+}

@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/lathe-build/lathe/harden"
+	"github.com/lathe-build/lathe/image"
+	"github.com/lathe-build/lathe/layers"
+	"github.com/lathe-build/lathe/netpolicy"
+	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/report"
+	"github.com/lathe-build/lathe/sign"
+)
+
+// hardening is one run on its way from profile and image to outputs.
+type hardening struct {
+	opts     hardenOptions
+	source   *image.Source
+	profile  *profile.Profile
+	profiles []*profile.Profile
+	spool    string
+	targets  []*target
+	top      image.Entry // what is delivered: an image, or an index of the targets
+	digest   v1.Hash
+
+	planJSON  []byte
+	hint      *netpolicy.Hint
+	hintJSON  []byte
+	hintYAML  []byte
+	noYAML    string // why there is no policy
+	report    *report.Report
+	predicate []byte
+	signed    []signedEntry
+	leftOut   []string // platforms
+}
+
+// target is one platform.
+type target struct {
+	platform *v1.Platform
+	name     string
+	source   image.PlatformImage
+	tree     *layers.Tree
+	plan     *harden.Plan
+	result   *layers.Result
+	digest   v1.Hash
+	after    report.Image // measured where the result was read back
+	next     *harden.Plan // of the next level
+}
+
+func (r *hardening) close() {
+	for _, t := range r.targets {
+		_ = t.tree.Close() // unlinked temporary files
+	}
+	_ = r.source.Close()
+	_ = os.RemoveAll(r.spool)
+}
+
+// plan reads image and profiles and decides what stays.
+func plan(ctx context.Context, env *environment, g *global, o hardenOptions, j *hardenJob) (_ *hardening, err error) {
+	r := &hardening{opts: o}
+	if r.profile, r.profiles, err = readProfiles(ctx, env, o.profiles); err != nil {
+		return nil, err
+	}
+	if r.source, err = image.Read(ctx, j.source, g.imageOptions()); err != nil {
+		return nil, err //nolint:wrapcheck // names the reference
+	}
+	if r.spool, err = os.MkdirTemp("", "lathe-"); err != nil {
+		return nil, errors.Join(fmt.Errorf("making a temporary directory: %w", err), r.source.Close())
+	}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	list, err := choose(r.source, o.platforms)
+	if err != nil {
+		return nil, err
+	}
+	if list, r.leftOut, err = covered(env, r.source, list, r.profile, o); err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s holds no image that can be hardened", o.image)
+	}
+	for _, img := range list {
+		t, err := r.planOne(ctx, env, g, j, img)
+		if err != nil {
+			return nil, err
+		}
+		r.targets = append(r.targets, t)
+	}
+	return r, nil
+}
+
+func (r *hardening) planOne(ctx context.Context, env *environment, g *global, j *hardenJob, img image.PlatformImage) (*target, error) {
+	t := &target{platform: img.Platform, name: platformName(img.Platform), source: img}
+	id, err := identity(r.source, img)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", t.name, err)
+	}
+	progress := newProgress(env, "reading "+t.name)
+	t.tree, err = layers.Open(ctx, img.Image, r.spool, layers.WithLimits(g.limits.limits()), layers.WithProgress(progress.event))
+	progress.done()
+	if err != nil {
+		return nil, fmt.Errorf("reading %s (%s): %w", r.opts.image, t.name, err)
+	}
+	if t.plan, err = harden.NewPlan(ctx, t.tree, id, r.profile, j.policy); err != nil {
+		_ = t.tree.Close() // unlinked temporary files
+		return nil, fmt.Errorf("planning %s (%s): %w", r.opts.image, t.name, err)
+	}
+	if j.policy.Level == harden.Binaries {
+		next := j.policy
+		next.Level = harden.Packages
+		t.next, _ = harden.NewPlan(ctx, t.tree, id, r.profile, next) //nolint:errcheck // only to say what it would gain
+	}
+	return t, nil
+}
+
+// apply makes the hardened image of each platform, and of several an index.
+func (r *hardening) apply(ctx context.Context, env *environment, j *hardenJob) error {
+	note := map[string]string{"dev.lathe.source.digest": r.source.Digest.String()}
+	opts := []layers.Option{layers.WithCompression(j.compression), layers.WithAnnotations(note)}
+	for _, t := range r.targets {
+		progress := newProgress(env, "writing "+t.name)
+		res, err := harden.Apply(ctx, t.tree, t.plan, append(opts, layers.WithProgress(progress.event))...)
+		progress.done()
+		if err != nil {
+			return fmt.Errorf("writing %s: %w", t.name, err)
+		}
+		t.result = res
+		if t.digest, err = res.Image.Digest(); err != nil {
+			return fmt.Errorf("writing %s: %w", t.name, err)
+		}
+	}
+	if r.source.Index == nil {
+		r.top = image.Entry{Image: r.targets[0].result.Image, Platform: r.targets[0].platform}
+		r.digest = r.targets[0].digest
+		return nil
+	}
+	var members []image.Member
+	for _, t := range r.targets {
+		members = append(members, image.Member{Old: t.source.Descriptor, Image: t.result.Image, Platform: t.platform})
+	}
+	index, err := image.Rebuild(r.source.Index, members, note)
+	if err != nil {
+		return fmt.Errorf("writing the index: %w", err)
+	}
+	r.top = image.Entry{Index: index}
+	if r.digest, err = index.Digest(); err != nil {
+		return fmt.Errorf("writing the index: %w", err)
+	}
+	return nil
+}
+
+// describe makes plan.json, the hint, the report and the predicate.
+func (r *hardening) describe(env *environment, o hardenOptions, j *hardenJob) error {
+	doc := &harden.Document{}
+	for _, t := range r.targets {
+		doc.Platforms = append(doc.Platforms, harden.Section{Platform: t.name, Plan: t.plan})
+	}
+	var buf bytes.Buffer
+	if err := doc.Write(&buf); err != nil {
+		return err //nolint:wrapcheck // says what it wrote
+	}
+	r.planJSON = buf.Bytes()
+	if err := r.makeHint(env, o, j); err != nil {
+		return err
+	}
+	return r.makePredicate(j)
+}
+
+// fate is what hardening does with an executable: kept if any platform keeps it.
+func (r *hardening) fate(key string) netpolicy.Fate {
+	best := netpolicy.Unknown
+	for _, t := range r.targets {
+		switch t.plan.Fate(key) {
+		case harden.FateKept:
+			return netpolicy.Kept
+		case harden.FateDropped:
+			best = netpolicy.Dropped
+		case harden.FateNotInImage:
+			if best == netpolicy.Unknown {
+				best = netpolicy.NotInImage
+			}
+		case harden.FateUnknown:
+		}
+	}
+	return best
+}
+
+func (r *hardening) makeHint(env *environment, o hardenOptions, j *hardenJob) error {
+	profileDigest, err := digestOf(r.profile)
+	if err != nil {
+		return err
+	}
+	r.hint, err = netpolicy.New(r.profile, r.fate, netpolicy.Options{
+		Selector: j.selector, Namespace: o.namespace, Name: o.policyName, AllowMetadata: o.allowMetadata, Strict: o.strict,
+		ImageDigest: r.digest.String(), SourceDigest: r.source.Digest.String(), ProfileDigest: profileDigest.String(),
+	})
+	if err != nil {
+		return fmt.Errorf("making the network-policy hint: %w", err)
+	}
+	if r.hintJSON, err = r.hint.JSON(); err != nil {
+		return fmt.Errorf("making the network-policy hint: %w", err)
+	}
+	r.hintYAML, err = r.hint.YAML()
+	switch {
+	case errors.Is(err, netpolicy.ErrNoSelector):
+		r.noYAML = "no networkpolicy.yaml: the labels of the workload's pods are not known; --selector app=NAME gives them"
+	case errors.Is(err, netpolicy.ErrNoDirection):
+		r.noYAML = "no networkpolicy.yaml: no complete source of the profile could see connections or listeners"
+	case err != nil:
+		return fmt.Errorf("making the network policy: %w", err)
+	}
+	if r.noYAML != "" && !o.dryRun {
+		env.note("%s", r.noYAML)
+	}
+	return nil
+}
+
+func digestOf(p *profile.Profile) (v1.Hash, error) {
+	raw, err := p.Canonical()
+	if err != nil {
+		return v1.Hash{}, fmt.Errorf("writing the profile: %w", err)
+	}
+	return hashOf(raw), nil
+}
+
+func hashOf(b []byte) v1.Hash {
+	sum := sha256.Sum256(b)
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
+}
+
+// makePredicate says what is attested about the result.
+func (r *hardening) makePredicate(j *hardenJob) error {
+	hint := hashOf(r.hintJSON)
+	p := sign.Predicate{
+		Tool: sign.Tool{Name: "lathe", Version: version()}, Source: r.source.Digest, Plan: hashOf(r.planJSON), Hint: &hint,
+		Level: string(j.policy.Level), Verified: []string{"blobs", "diff-ids", "plan", "starts"},
+	}
+	for _, q := range r.profiles {
+		d, err := digestOf(q)
+		if err != nil {
+			return err
+		}
+		p.Profiles = append(p.Profiles, d)
+		if vouched(q) {
+			p.Vouched = append(p.Vouched, d)
+		}
+	}
+	for flag, on := range map[string]bool{
+		"allow-incomplete": j.policy.AllowIncomplete, "allow-stale-rpmdb": j.policy.AllowStaleRPMDB, "rebase": j.policy.Rebase,
+	} {
+		if on {
+			p.Overrides = append(p.Overrides, flag)
+		}
+	}
+	for _, t := range r.targets {
+		p.Platforms = append(p.Platforms, t.attest())
+	}
+	var err error
+	if r.predicate, err = p.Marshal(); err != nil {
+		return fmt.Errorf("writing the predicate: %w", err)
+	}
+	return nil
+}
+
+func vouched(p *profile.Profile) bool {
+	for _, s := range p.Sources {
+		if s.Vouched {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *target) attest() sign.Platform {
+	out := sign.Platform{Platform: t.name, Source: t.source.Descriptor.Digest, Image: t.digest, Rebased: t.plan.Rebased}
+	kept := map[string]bool{}
+	for _, tool := range t.plan.Tools {
+		kept[tool.Class] = kept[tool.Class] || tool.Kept
+	}
+	for class, stays := range kept {
+		if !stays {
+			out.DroppedClasses = append(out.DroppedClasses, class)
+		}
+	}
+	for _, p := range t.plan.Packages {
+		out.Before.Packages++
+		if p.Kept {
+			out.After.Packages++
+		} else {
+			out.DroppedPackages = append(out.DroppedPackages, p.Name)
+		}
+	}
+	for i := range t.plan.Records {
+		t.count(&t.plan.Records[i], &out)
+	}
+	return out
+}
+
+func (t *target) count(rec *harden.Record, out *sign.Platform) {
+	if rec.Type != layers.Regular.String() && rec.Type != layers.HardLink.String() || rec.Class == "" {
+		return
+	}
+	executable := int64(0)
+	if rec.Class == "program" || rec.Class == "script" || rec.Class == "applet" {
+		executable = 1
+	}
+	out.Before.Bytes += rec.Size
+	out.Before.Files++
+	out.Before.Executables += executable
+	if rec.Action == harden.ActDrop {
+		return
+	}
+	out.After.Files++
+	out.After.Executables += executable
+	if rec.Action == harden.ActRewrite {
+		out.After.Bytes += rec.NewSize
+	} else {
+		out.After.Bytes += rec.Size
+	}
+}
+
+// tagOf is the tag that a layout's image entry gets.
+func (r *hardening) tagOf() string {
+	if r.source.Tag != "" && !strings.ContainsAny(r.source.Tag, ":/") {
+		return r.source.Tag
+	}
+	if _, tag, ok := strings.Cut(r.source.Tag, ":"); ok && tag != "" && !strings.Contains(tag, "/") {
+		return tag
+	}
+	return "latest"
+}
