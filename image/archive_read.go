@@ -3,7 +3,6 @@ package image
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -204,7 +203,7 @@ func archiveDigest(ctx context.Context, name string, r *io.SectionReader) (v1.Ha
 	if _, err := io.Copy(sum, withContext(ctx, io.NewSectionReader(r, 0, r.Size()))); err != nil {
 		return v1.Hash{}, fmt.Errorf("reading %q: %w", name, err)
 	}
-	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}, nil
+	return sumDigest(sum), nil
 }
 
 // archiveBlobs finds the layers of an archive by digest.

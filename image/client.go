@@ -32,6 +32,9 @@ type client struct {
 	limits      Limits
 }
 
+// loginStep is what the requests for a login are for.
+const loginStep = "logging in"
+
 // newClient logs in to ref's repository. scopes are transport.PullScope or
 // transport.PushScope for it; more are scopes of other repositories.
 func newClient(ctx context.Context, ref Ref, opts Options, scope string, more ...string) (*client, error) {
@@ -64,7 +67,7 @@ func newClient(ctx context.Context, ref Ref, opts Options, scope string, more ..
 	if agent == "" {
 		agent = "lathe"
 	}
-	ctx = withStep(ctx, step{what: "logging in"})
+	ctx = withStep(ctx, step{what: loginStep})
 	scopes := append([]string{repo.Scope(scope)}, more...)
 	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, transport.NewUserAgent(base, agent), scopes)
 	if err != nil {
@@ -155,6 +158,10 @@ func (c *client) explain(ctx context.Context, err error) error {
 		err = &statusError{code: login.StatusCode, detail: diagnostics(login.Errors)}
 	case errors.As(err, &address):
 		err = address.Err
+	case stepOf(ctx).what == loginStep:
+		// The rest may be the answer of a token service, with who knows what.
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		err = errors.New(printable(strings.TrimSuffix(first, ":")))
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause

@@ -3,6 +3,9 @@ package image
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
@@ -196,4 +199,41 @@ func TestDaemonDocker(t *testing.T) {
 		t.Errorf("config %s, want %s, %v", got, want, err)
 	}
 	wantErr(t, readErr(t, "docker-daemon:lathe-test/none:v1", opts), "lathe-test/none")
+}
+
+// A daemon behind TLS wants a client certificate.
+func TestDaemonTLS(t *testing.T) {
+	t.Parallel()
+	saved := archiveOf(t, classic(t)...)
+	srv := httptest.NewUnstartedServer(&fakeDaemon{saved: saved})
+	srv.Config.ErrorLog = quietLog()
+	srv.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	dir := t.TempDir()
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+	key, err := x509.MarshalPKCS8PrivateKey(srv.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := func(k string) string {
+		return map[string]string{
+			"DOCKER_HOST":       "tcp://" + strings.TrimPrefix(srv.URL, "https://"),
+			"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": dir,
+		}[k]
+	}
+	_, err = newDaemon(t.Context(), Options{}, env)
+	wantErr(t, err, "ca.pem")
+	writeTestFile(t, filepath.Join(dir, "ca.pem"), cert)
+	_, err = newDaemon(t.Context(), Options{}, env)
+	wantErr(t, err, "cert.pem")
+	writeTestFile(t, filepath.Join(dir, "cert.pem"), cert)
+	writeTestFile(t, filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	d, err := newDaemon(t.Context(), Options{}, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.version != "/v1.47" {
+		t.Errorf("version %q", d.version)
+	}
 }

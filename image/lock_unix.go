@@ -18,7 +18,9 @@ func lockNew(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+	// A filesystem without locks does without the removal of leftovers, too.
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, unix.ENOLCK) {
 		return nil, errors.Join(err, f.Close())
 	}
 	held, err := f.Stat()

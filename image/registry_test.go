@@ -429,3 +429,42 @@ func TestRetryWaits(t *testing.T) {
 		t.Errorf("sleeping in a canceled context: %v", err)
 	}
 }
+
+func TestLoginRefused(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"refused": func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) },
+		"no token": func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, `{"other":"secret"}`)
+		},
+		"huge": func(w http.ResponseWriter) {
+			for range 200 {
+				if _, err := io.WriteString(w, strings.Repeat("secret", 10000)); err != nil {
+					return
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := faultregistry.Wrap(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/token" {
+					answer(w)
+					return
+				}
+				w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token",service="x"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			}))
+			opts := fast()
+			opts.Keychain = password{}
+			err := readErr(t, s.Host+"/app:v1", opts)
+			wantErr(t, err, s.Host, "logging in")
+			if strings.Contains(err.Error(), "secret") || len(err.Error()) > 1000 {
+				t.Errorf("error shows what it must not: %.300s", err)
+			}
+			if name == "refused" {
+				wantErr(t, err, "401", "credentials")
+			}
+		})
+	}
+}

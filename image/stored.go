@@ -2,8 +2,10 @@ package image
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -164,13 +166,13 @@ type inflated struct {
 	io.Reader
 	stored io.ReadCloser
 	close  func()
-	sum    hashWriter
+	sum    hash.Hash
 	want   v1.Hash
 	err    error
 }
 
 func newInflated(stored io.ReadCloser, kind codec, want v1.Hash) (*inflated, error) {
-	f := &inflated{stored: stored, close: func() {}, sum: newHashWriter(), want: want}
+	f := &inflated{stored: stored, close: func() {}, sum: sha256.New(), want: want}
 	switch kind {
 	case gzipped:
 		z, err := gzip.NewReader(stored)
@@ -200,7 +202,7 @@ func (f *inflated) Read(p []byte) (int, error) {
 		return 0, f.err
 	}
 	n, err := f.Reader.Read(p)
-	f.sum.add(p[:n])
+	_, _ = f.sum.Write(p[:n]) // a hash never fails
 	if errors.Is(err, io.EOF) {
 		err = f.finish()
 	}
@@ -212,7 +214,7 @@ func (f *inflated) finish() error {
 	if _, err := io.Copy(io.Discard, f.stored); err != nil {
 		return err
 	}
-	if got := f.sum.digest(); got != f.want {
+	if got := sumDigest(f.sum); got != f.want {
 		return fmt.Errorf("layer content has diff ID %s, the config says %s", got, f.want)
 	}
 	return io.EOF

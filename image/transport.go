@@ -60,9 +60,8 @@ type watchdog struct {
 func (w *watchdog) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	s := stepOf(ctx)
-	timer := time.AfterFunc(w.idle, func() {
-		cancel(&stallError{host: req.URL.Host, what: s.what, idle: w.idle})
-	})
+	stall := &stallError{host: req.URL.Host, what: s.what, idle: w.idle}
+	timer := time.AfterFunc(w.idle, func() { cancel(stall) })
 	req = req.Clone(ctx)
 	if req.Body != nil && req.Body != http.NoBody {
 		req.Body = &sentBody{ReadCloser: req.Body, timer: timer, idle: w.idle}

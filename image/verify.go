@@ -91,8 +91,8 @@ func (v *verifiedReader) Read(p []byte) (int, error) {
 }
 
 func (v *verifiedReader) checkSum() error {
-	if got := hex.EncodeToString(v.sum.Sum(nil)); got != v.want.Hex {
-		return fmt.Errorf("blob %s has other content: its digest is sha256:%s", v.want, got)
+	if got := sumDigest(v.sum); got != v.want {
+		return fmt.Errorf("blob %s has other content: its digest is %s", v.want, got)
 	}
 	return nil
 }
@@ -146,25 +146,6 @@ func (c contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// hashWriter sums up a stream and counts its bytes.
-type hashWriter struct {
-	sum hash.Hash
-	n   int64
-}
-
-func newHashWriter() hashWriter { return hashWriter{sum: sha256.New()} }
-
-func (h *hashWriter) add(p []byte) {
-	_, _ = h.sum.Write(p) // a hash never fails
-	h.n += int64(len(p))
-}
-
-// Write implements io.Writer.
-func (h *hashWriter) Write(p []byte) (int, error) {
-	h.add(p)
-	return len(p), nil
-}
-
-func (h *hashWriter) digest() v1.Hash {
-	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h.sum.Sum(nil))}
+func sumDigest(sum hash.Hash) v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}
 }
