@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"strings"
 	"unicode/utf8"
 
+	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/profile"
 )
 
@@ -137,7 +140,7 @@ func (s Section) write(w *bufio.Writer) error {
 			Reason: reason{Kind: r.Reason.Kind, Note: r.Reason.Note},
 		}
 		out.Path, out.PathB64 = split(r.Path)
-		if r.Action != ActDrop {
+		if r.Meta != (Meta{}) {
 			out.Meta = &r.Meta
 		}
 		out.Reason.From, out.Reason.FromB64 = split(r.Reason.From)
@@ -238,6 +241,7 @@ func (h headJSON) plan() (*Plan, error) {
 		pl.Records = append(pl.Records, r)
 	}
 	pl.index()
+	pl.resolve = pl.resolver()
 	return pl, nil
 }
 
@@ -266,6 +270,40 @@ func (e recordJSON) record(layers int) (Record, error) {
 		Layer: e.Layer, Path: name, Type: e.Type, Class: e.Class, Action: e.Action, Size: e.Size, NewSize: e.NewSize,
 		SHA256: e.SHA256, Meta: meta, Reason: Reason{Kind: e.Reason.Kind, From: from, Note: e.Reason.Note},
 	}, nil
+}
+
+// maxSteps bounds how many links the resolving of one path follows.
+const maxSteps = 40
+
+// resolver follows links that a plan has records of, inside the root.
+func (pl *Plan) resolver() func(string) (string, error) {
+	links := map[string]string{}
+	for i := range pl.Records {
+		if r := &pl.Records[i]; r.Class != "" && r.Type == layers.Symlink.String() {
+			links[r.Path] = r.Meta.Link
+		}
+	}
+	return func(name string) (string, error) {
+		todo := strings.Split(strings.Trim(name, "/"), "/")
+		at := "."
+		for steps := 0; len(todo) > 0; {
+			next := path.Join(at, todo[0])
+			todo = todo[1:]
+			link, ok := links[next]
+			if !ok {
+				at = next
+				continue
+			}
+			if steps++; steps > maxSteps {
+				return "", errors.New("too many levels of symbolic links")
+			}
+			if strings.HasPrefix(link, "/") {
+				at = "."
+			}
+			todo = append(strings.Split(strings.Trim(link, "/"), "/"), todo...)
+		}
+		return at, nil
+	}
 }
 
 // index makes decisions from records: what is in the root filesystem has a

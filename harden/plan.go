@@ -38,7 +38,7 @@ type Record struct {
 	Size    int64  // bytes of content in the input; of hard links 0
 	NewSize int64  // bytes of content after a rewrite
 	SHA256  string // hex, of kept regular files and hard links: of the content in the output
-	Meta    Meta   // of what stays; as it is in the output, too
+	Meta    Meta   // of what stays, as it is in the output, too; of links always
 	content []byte // of a rewrite
 }
 
@@ -146,8 +146,8 @@ func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) 
 func (p *planner) record(e layers.Entry, edits map[string][]byte) (r Record) {
 	r = Record{Layer: e.Layer, Path: e.Path, Type: e.Type.String(), Action: ActDrop, Size: e.Size}
 	defer func() {
-		if r.Action != ActDrop {
-			r.Meta = metaOf(e)
+		if r.Action != ActDrop || r.Class != "" && e.Type == layers.Symlink {
+			r.Meta = metaOf(e) // of a dropped link so that paths through it can be explained
 		}
 	}()
 	switch {
@@ -319,11 +319,7 @@ func cleanPath(name string) string { return strings.TrimPrefix(path.Clean("/"+na
 // canonical, or as a container would resolve them.
 func (pl *Plan) Explain(name string) []Decision {
 	name = cleanPath(name)
-	if _, ok := pl.decisions[name]; !ok && pl.resolve != nil {
-		if target, err := pl.resolve(name); err == nil {
-			name = target
-		}
-	}
+	name = pl.canonical(name)
 	var chain []Decision
 	seen := map[string]bool{}
 	for name != "" && !seen[name] {
@@ -336,6 +332,20 @@ func (pl *Plan) Explain(name string) []Decision {
 		name = d.Reason.From
 	}
 	return chain
+}
+
+// canonical resolves the directories above a path, not the path itself: a link
+// explains itself.
+func (pl *Plan) canonical(name string) string {
+	if _, ok := pl.decisions[name]; ok || pl.resolve == nil {
+		return name
+	}
+	dirName, base := path.Split(name)
+	target, err := pl.resolve(strings.TrimSuffix(dirName, "/"))
+	if err != nil {
+		return name
+	}
+	return path.Join(target, base)
 }
 
 // Fate tells what becomes of an executable of the profile.
