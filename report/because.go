@@ -56,7 +56,7 @@ func byPath(r harden.Reason) (string, bool) {
 	case harden.Link:
 		return "a link joins it to " + from + note, true
 	case harden.Interpreter:
-		return from + " is run by it" + note, true
+		return from + " needs it as its interpreter" + note, true
 	case harden.Library:
 		return from + " needs it as a library" + note, true
 	case harden.LoadedByName:

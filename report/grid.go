@@ -144,9 +144,9 @@ func (s *screen) wrap(head cell, text string) {
 	}
 }
 
-// items writes a label and a list that wraps at the edge, in at most
-// shownLines lines; what does not fit is counted.
-func (s *screen) items(head cell, all []string) {
+// items writes a label and a list that wraps at the edge, in at most n
+// lines; what does not fit is counted.
+func (s *screen) items(head cell, all []string, n int) {
 	indent := head.width()
 	lines, used := []string{""}, indent
 	for i, item := range all {
@@ -155,12 +155,12 @@ func (s *screen) items(head cell, all []string) {
 		}
 		more := "and " + count(len(all)-i) + " more"
 		room := s.width - used - 1
-		if len(lines) == shownLines && i < len(all)-1 {
+		if len(lines) == n && i < len(all)-1 {
 			room -= columns(more) + 1
 		}
 		if columns(item) > room && lines[len(lines)-1] != "" {
-			if len(lines) == shownLines {
-				lines[shownLines-1] += more
+			if len(lines) == n {
+				lines[n-1] += more
 				break
 			}
 			lines, used = append(lines, ""), indent

@@ -49,8 +49,7 @@ func (d *document) row(cells ...string) {
 }
 
 func (d *document) facts(r *Report) {
-	d.printf("- level: %s\n", code(r.Level))
-	for _, f := range [][2]string{{"source", r.Source}, {"result", r.Result}, {"made by", r.Tool}} {
+	for _, f := range [][2]string{{"level", r.Level}, {"source", r.Source}, {"result", r.Result}, {"made by", r.Tool}} {
 		if f[1] != "" {
 			d.printf("- %s: %s\n", f[0], code(f[1]))
 		}
@@ -109,7 +108,7 @@ func (d *document) scorecard(p *Platform) {
 	d.printf("\n")
 	for i := range p.Boxes {
 		b := &p.Boxes[i]
-		d.printf("- %s is a %s.\n", code(b.raw()), prose(b.sentence()))
+		d.printf("- %s is a multi-call binary: %s.\n", code(b.raw()), prose(b.sentence()))
 	}
 	if len(p.Boxes) > 0 {
 		d.printf("\n")
@@ -130,7 +129,7 @@ func codes(all []Location, n int) string {
 }
 
 func (d *document) bytes(p *Platform) {
-	d.printf("### Where it went\n\n")
+	d.printf("### What became of it\n\n")
 	d.row("", "bytes", "entries")
 	d.row("---", "---:", "---:")
 	for _, h := range p.heaps() {

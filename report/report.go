@@ -175,7 +175,8 @@ const (
 	UseStartup  = "startup only"  // ran only before the long-running program did
 	UseShutdown = "shutdown only" // ran only while the workload stopped
 	UseStarting = "start and stop"
-	UseRan      = "ran" // the profile does not say when
+	UseApplets  = "its applets" // a multi-call binary: by the names that stay
+	UseRan      = "ran"         // the profile does not say when
 	UseConfig   = "config"
 	UseRule     = "policy"
 	UseNeeded   = "needed" // nothing saw it run, but what stays needs it

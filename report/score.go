@@ -48,6 +48,9 @@ func (v *view) stay(t *harden.Tool) Stay {
 		at := locate(t.Box)
 		s.Box = &at
 	}
+	if names := v.applets[t.Path]; len(names) > 0 {
+		s.Use, s.For = UseApplets, locateAll(names)
+	}
 	return s
 }
 
@@ -137,26 +140,20 @@ func ranAs(t *harden.Tool, x *profile.Executable) bool {
 
 // boxes lists the multi-call binaries that stay.
 func (v *view) boxes() []Box {
-	kept, dropped := map[string][]string{}, map[string]int{}
-	for i := range v.plan.Tools {
-		if t := &v.plan.Tools[i]; t.Box != "" && t.Kept {
-			kept[t.Box] = append(kept[t.Box], t.Path)
-		}
-	}
+	dropped := map[string]int{}
 	names := map[string]bool{}
 	for name, d := range v.decisions {
 		if !d.Keep && d.Reason.Kind == harden.UnusedApplet && d.Reason.From != "" && v.decisions[d.Reason.From].Keep {
 			dropped[d.Reason.From]++
 			names[d.Reason.From] = true
 		}
-		if d.Keep && len(kept[name]) > 0 {
+		if d.Keep && len(v.applets[name]) > 0 {
 			names[name] = true
 		}
 	}
 	list := []Box{}
 	for name := range names {
-		slices.Sort(kept[name])
-		list = append(list, Box{Location: locate(name), Kept: locateAll(kept[name]), Dropped: dropped[name]})
+		list = append(list, Box{Location: locate(name), Kept: locateAll(v.applets[name]), Dropped: dropped[name]})
 	}
 	slices.SortFunc(list, func(a, b Box) int { return cmp.Compare(a.raw(), b.raw()) })
 	return list
@@ -242,7 +239,7 @@ func list(all []Location, n int) string {
 }
 
 func (b *Box) sentence() string {
-	text := "multi-call binary: all its applets remain reachable through it"
+	text := "all its applets remain reachable through it"
 	if b.Dropped > 0 {
 		text += fmt.Sprintf(", also those of the %d names that are gone", b.Dropped)
 	}

@@ -42,10 +42,11 @@ func (r *Report) Terminal(w io.Writer, style Style) error {
 
 func (r *Report) section(s *screen, p *Platform) {
 	facts := []string{}
-	for _, f := range []string{p.Platform, "level " + r.Level} {
-		if f != "" {
-			facts = append(facts, escape(f))
-		}
+	if p.Platform != "" {
+		facts = append(facts, escape(p.Platform))
+	}
+	if r.Level != "" {
+		facts = append(facts, "level "+escape(r.Level))
 	}
 	if r.DryRun {
 		facts = append(facts, "dry run: nothing is written")
@@ -57,7 +58,6 @@ func (r *Report) section(s *screen, p *Platform) {
 	s.scorecard(p)
 	s.line()
 	s.bytes(p)
-	s.line()
 	s.biggest(p)
 	s.line()
 	s.notes(p)
@@ -116,31 +116,40 @@ func (s *screen) scorecard(p *Platform) {
 		return
 	}
 	rows := [][]cell{{left("attack tools").in(bold), right("before").in(bold), left(""), right("after").in(bold), left("what stays, and why").in(bold)}}
+	var gone []string
 	for i := range p.Scorecard {
 		c := &p.Scorecard[i]
-		color := green
-		if c.After > 0 {
-			color = yellow
-		}
-		row := []cell{left(escape(c.Name)), right(count(c.Before)), left("→").in(dim), right(count(c.After)).in(color)}
-		if len(c.Stays) == 0 {
-			rows = append(rows, row)
+		if c.After == 0 {
+			gone = append(gone, escape(c.Name)+" "+count(c.Before))
 			continue
 		}
-		for j := range c.Stays {
-			if j == shownStays && len(c.Stays) > shownStays {
-				rows = append(rows, []cell{left(""), left(""), left(""), left(""), left("and " + count(len(c.Stays)-j) + " more").in(dim)})
-				break
-			}
-			rows = append(rows, append(row, left(c.Stays[j].short())))
-			row = []cell{left(""), left(""), left(""), left("")}
-		}
+		rows = append(rows, c.rows()...)
 	}
-	s.table(rows)
+	if len(rows) > 1 {
+		s.table(rows)
+	}
+	if len(gone) > 0 {
+		s.items(label("attack tools gone").in(green), gone, len(gone))
+	}
 	for i := range p.Boxes {
 		b := &p.Boxes[i]
-		s.line(left(escape(b.raw())+": ").in(yellow), left(escape(b.sentence())))
+		s.wrap(label("multi-call binary").in(yellow), escape(b.raw())+": "+b.sentence())
 	}
+}
+
+// rows are the lines of a class of which something stays.
+func (c *Class) rows() [][]cell {
+	row := []cell{left(escape(c.Name)), right(count(c.Before)), left("→").in(dim), right(count(c.After)).in(yellow)}
+	var rows [][]cell
+	for i := range c.Stays {
+		if i == shownStays {
+			rows = append(rows, append(row, left("and "+count(len(c.Stays)-i)+" more").in(dim)))
+			break
+		}
+		rows = append(rows, append(row, left(c.Stays[i].short())))
+		row = []cell{left(""), left(""), left(""), left("")}
+	}
+	return rows
 }
 
 // short says in a few words why a tool stays.
@@ -190,7 +199,7 @@ func mostly(groups []Group) string {
 }
 
 func (s *screen) bytes(p *Platform) {
-	rows := [][]cell{{left("where it went").in(bold), right("bytes").in(bold), right("entries").in(bold), left("mostly").in(bold)}}
+	rows := [][]cell{{left("what became of it").in(bold), right("bytes").in(bold), right("entries").in(bold), left("mostly").in(bold)}}
 	for _, h := range p.heaps() {
 		note := h.mostly
 		if h.amount.Entries == 0 {
@@ -214,6 +223,10 @@ func (p *Platform) outcome() string {
 }
 
 func (s *screen) biggest(p *Platform) {
+	if len(p.Biggest) == 0 {
+		return
+	}
+	s.line()
 	rows := [][]cell{{left("the biggest that stay").in(bold), right("").in(bold), left("because").in(bold)}}
 	for i := range p.Biggest {
 		if i == shownBiggest {
@@ -244,14 +257,14 @@ func (s *screen) notes(p *Platform) {
 		for i, g := range gone {
 			names[i] = escape(g.Name) + " " + size(g.DroppedBytes)
 		}
-		s.items(label(plural(len(gone), "package", "packages")+" gone"), names)
+		s.items(label(plural(len(gone), "package", "packages")+" gone"), names, shownLines)
 	}
 	if len(p.Packs) > 0 {
 		names := make([]string, len(p.Packs))
 		for i, g := range p.Packs {
 			names[i] = escape(g.Text) + " " + size(g.Bytes)
 		}
-		s.items(label("kept by knowledge"), names)
+		s.items(label("kept by knowledge"), names, shownLines)
 	}
 	s.wrap(label("evidence"), escape(p.Evidence.sentence()))
 	if text := p.Encoded.sentence(); text != "" {
@@ -282,10 +295,10 @@ func (s *screen) hint(h *Hint) {
 	s.line()
 	s.wrap(label("network").in(bold), escape(h.sentence()))
 	if len(h.Tightened) > 0 {
-		s.items(label("tightened"), escapeAll(h.Tightened))
+		s.items(label("tightened"), escapeAll(h.Tightened), shownLines)
 	}
 	if len(h.Warnings) > 0 {
-		s.items(label("warnings"), escapeAll(h.Warnings))
+		s.items(label("warnings"), escapeAll(h.Warnings), shownLines)
 	}
 }
 

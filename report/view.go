@@ -13,11 +13,12 @@ type view struct {
 	plan      *harden.Plan
 	profile   *profile.Profile
 	decisions map[string]harden.Decision
-	packRoot  map[string]string // path → pack that it hangs on, "" for none
+	packRoot  map[string]string   // path → pack that it hangs on, "" for none
+	applets   map[string][]string // multi-call binary → names of tools that stay, sorted
 }
 
 func newView(in *Input) *view {
-	v := &view{plan: in.Plan, profile: in.Profile, decisions: map[string]harden.Decision{}, packRoot: map[string]string{}}
+	v := &view{plan: in.Plan, profile: in.Profile, decisions: map[string]harden.Decision{}, packRoot: map[string]string{}, applets: map[string][]string{}}
 	for i := range in.Plan.Records {
 		r := &in.Plan.Records[i]
 		if !hidden(r) && r.Reason.Kind != harden.HidesNone {
@@ -26,6 +27,14 @@ func newView(in *Input) *view {
 	}
 	for d := range in.Plan.Decisions() {
 		v.decisions[d.Path] = d
+	}
+	for i := range in.Plan.Tools {
+		if t := &in.Plan.Tools[i]; t.Box != "" && t.Kept {
+			v.applets[t.Box] = append(v.applets[t.Box], t.Path)
+		}
+	}
+	for _, names := range v.applets {
+		slices.Sort(names)
 	}
 	return v
 }
