@@ -9,10 +9,12 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -297,3 +299,5 @@ func newTLSServer(t *testing.T, h http.Handler) tlsServer {
 }
 
 func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 
@@ -95,7 +94,7 @@ func (p *Pusher) pushReferrer(ctx context.Context, subject v1.Descriptor, r Refe
 	if answer.Get("OCI-Subject") == subject.Digest.String() {
 		return d, nil
 	}
-	has, err := p.c.hasReferrersAPI(ctx, subject.Digest)
+	_, has, err := p.c.referrersAPI(ctx, subject.Digest)
 	if err != nil || has {
 		return d, err
 	}
@@ -111,47 +110,23 @@ func refused(err error) bool {
 	return status.code != http.StatusUnauthorized && status.code != http.StatusForbidden && status.code < 500
 }
 
-// hasReferrersAPI asks for a list of referrers. A registry that has the API
-// answers with an index, also when there are none.
-func (c *client) hasReferrersAPI(ctx context.Context, subject v1.Hash) (bool, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url("referrers", subject.String()), nil)
-	if err != nil {
-		return false, err
-	}
-	req.Header.Set("Accept", string(types.OCIImageIndex))
-	resp, err := c.do(ctx, step{what: "looking for the referrers API"}, req,
-		http.StatusOK, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed)
-	if err != nil {
-		return false, err
-	}
-	has := resp.StatusCode == http.StatusOK && contentType(resp.Header) == types.OCIImageIndex
-	_, err = io.Copy(io.Discard, resp.Body)
-	return has, errors.Join(err, resp.Body.Close())
-}
-
 // addFallback adds d to the index under subject's fallback tag. Two writers at
 // the same moment can lose one entry; the protocol has no way around it.
 func (c *client) addFallback(ctx context.Context, subject v1.Hash, d v1.Descriptor) error {
-	tag := subject.Algorithm + "-" + subject.Hex
-	im := &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
-	old, raw, err := c.get(ctx, tag)
-	switch {
-	case isStatus(err, http.StatusNotFound):
-	case err != nil:
+	im, err := c.fallback(ctx, subject)
+	if err != nil {
 		return err
-	default:
-		if im, err = c.parseFallback(old, raw); err != nil {
-			return fmt.Errorf("fallback tag %s: %w", tag, err)
-		}
 	}
 	if slices.ContainsFunc(im.Manifests, func(o v1.Descriptor) bool { return o.Digest == d.Digest }) {
 		return nil
 	}
 	im.Manifests = append(im.Manifests, d)
 	slices.SortFunc(im.Manifests, func(a, b v1.Descriptor) int { return cmp.Compare(a.Digest.Hex, b.Digest.Hex) })
-	if raw, err = json.Marshal(im); err != nil {
+	raw, err := json.Marshal(im)
+	if err != nil {
 		return err
 	}
+	tag := fallbackTag(subject)
 	fallback := v1.Descriptor{MediaType: types.OCIImageIndex, Digest: digestOf(raw), Size: int64(len(raw))}
 	if _, err := c.putManifest(ctx, tag, fallback, raw); err != nil {
 		return err
@@ -159,13 +134,24 @@ func (c *client) addFallback(ctx context.Context, subject v1.Hash, d v1.Descript
 	return c.checkFallback(ctx, tag, d.Digest)
 }
 
-func (c *client) parseFallback(d v1.Descriptor, raw []byte) (*v1.IndexManifest, error) {
-	_, mt, err := readDocumentKind(raw, d.MediaType)
+func fallbackTag(subject v1.Hash) string { return subject.Algorithm + "-" + subject.Hex }
+
+// fallback reads the index under subject's fallback tag; without one it is
+// empty.
+func (c *client) fallback(ctx context.Context, subject v1.Hash) (*v1.IndexManifest, error) {
+	d, raw, err := c.get(ctx, fallbackTag(subject))
+	if isStatus(err, http.StatusNotFound) {
+		return &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	if mt != types.OCIImageIndex {
-		return nil, fmt.Errorf("it is a %q, not an index of referrers", string(mt))
+	_, mt, err := readDocumentKind(raw, d.MediaType)
+	if err == nil && mt != types.OCIImageIndex {
+		err = fmt.Errorf("it is a %q, not an index of referrers", string(mt))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fallback tag %s: %w", fallbackTag(subject), err)
 	}
 	return parseIndex(raw, c.limits)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -81,8 +82,15 @@ func temporaryError(err error) bool {
 	if errors.As(err, &dns) {
 		return dns.IsTemporary
 	}
-	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed} {
 		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	// net/http has no exported errors for these.
+	text := err.Error()
+	for _, broken := range []string{"http: server closed idle connection", "http2: client connection lost", "server sent GOAWAY", "stream error: stream ID"} {
+		if strings.Contains(text, broken) {
 			return true
 		}
 	}

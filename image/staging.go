@@ -36,8 +36,8 @@ type Staging struct {
 //
 // What can be known before the work is checked here: the parent directory must
 // exist and be writable; final must not exist (ErrExists), or with force must
-// be an earlier output of lathe (an OCI layout, or a directory with one in
-// image/) or an empty directory. Leftovers of runs that were killed are
+// be an earlier output of lathe (an OCI layout, a directory with one in image/,
+// or one with plan.json and report.json) or an empty directory. Leftovers of runs that were killed are
 // removed.
 func Stage(final string, force bool) (*Staging, error) {
 	s, err := stage(final, force, checkFinalDir)
@@ -218,10 +218,12 @@ func checkParent(final string) error {
 
 // checkReplaceable keeps force from removing anything but lathe's own outputs.
 func checkReplaceable(dir string) error {
-	for _, name := range []string{layoutFile, filepath.Join("image", layoutFile)} {
-		if fi, err := os.Lstat(filepath.Join(dir, name)); err == nil && fi.Mode().IsRegular() {
-			return nil
-		}
+	isFile := func(name string) bool {
+		fi, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil && fi.Mode().IsRegular()
+	}
+	if isFile(layoutFile) || isFile(filepath.Join("image", layoutFile)) || isFile("plan.json") && isFile("report.json") {
+		return nil
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

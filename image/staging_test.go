@@ -82,6 +82,11 @@ func TestStageExisting(t *testing.T) {
 			}
 		}, ""},
 		{"lathe's output", func(t *testing.T, final string) { writeTestFile(t, filepath.Join(final, "image", "oci-layout"), nil) }, ""},
+		{"what lies beside a pushed image", func(t *testing.T, final string) {
+			writeTestFile(t, filepath.Join(final, "plan.json"), nil)
+			writeTestFile(t, filepath.Join(final, "report.json"), nil)
+		}, ""},
+		{"only a plan.json", func(t *testing.T, final string) { writeTestFile(t, filepath.Join(final, "plan.json"), nil) }, "not made by lathe"},
 		{"layout", func(t *testing.T, final string) { writeTestFile(t, filepath.Join(final, "oci-layout"), nil) }, ""},
 		{"somebody's files", func(t *testing.T, final string) { writeTestFile(t, filepath.Join(final, "thesis.tex"), nil) }, "not made by lathe"},
 		{"file", func(t *testing.T, final string) { writeTestFile(t, final, nil) }, "not a directory"},
