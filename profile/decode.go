@@ -106,10 +106,10 @@ type member struct {
 }
 
 func (d *decoder) value(v reflect.Value) error {
-	switch v.Interface().(type) {
-	case time.Time:
+	switch v.Type() {
+	case reflect.TypeFor[time.Time]():
 		return d.time(v)
-	case Path:
+	case reflect.TypeFor[Path]():
 		return d.path(v)
 	}
 	switch v.Kind() {

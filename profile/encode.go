@@ -95,11 +95,11 @@ type field struct {
 }
 
 func (e *encoder) value(v reflect.Value) error {
-	switch x := v.Interface().(type) {
-	case time.Time:
-		return e.time(x)
-	case Path:
-		e.path(x)
+	switch v.Type() {
+	case reflect.TypeFor[time.Time]():
+		return e.time(timeOf(v))
+	case reflect.TypeFor[Path]():
+		e.path(Path(v.String()))
 		return nil
 	}
 	switch v.Kind() {
@@ -170,7 +170,7 @@ func (e *encoder) structure(v reflect.Value) error {
 		fields = fieldsOf(v.Type())
 		e.fields[v.Type()] = fields
 	}
-	_, top := v.Interface().(document)
+	top := v.Type() == reflect.TypeFor[document]()
 	e.out = append(e.out, '{')
 	first := true
 	for _, f := range fields {
@@ -237,6 +237,12 @@ func (e *encoder) time(t time.Time) error {
 	return nil
 }
 
+// timeOf is the time in v, which has to be one.
+func timeOf(v reflect.Value) time.Time {
+	t, _ := v.Interface().(time.Time)
+	return t
+}
+
 // appendString quotes s with the fewest escapes that JSON allows.
 func appendString(out []byte, s string) []byte {
 	out = append(out, '"')
@@ -272,8 +278,8 @@ func isEmpty(v reflect.Value) bool {
 	case reflect.Slice, reflect.Map, reflect.String:
 		return v.Len() == 0
 	case reflect.Struct:
-		if t, ok := v.Interface().(time.Time); ok {
-			return t.IsZero()
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return timeOf(v).IsZero()
 		}
 		for i := range v.NumField() {
 			if !isEmpty(v.Field(i)) {

@@ -33,7 +33,7 @@
 //
 // A run starts up until some process listens, accepts, or receives on a socket
 // that it bound, or until [Options.ServingAfter] has happened. From then on it
-// serves, until SIGTERM, SIGINT, SIGQUIT or SIGHUP reaches its first process.
+// serves, until SIGTERM, SIGINT or SIGQUIT reaches its first process.
 // Containers that listen for their own sake while they initialize (databases
 // do) are therefore said to serve too early, never too late. In files of -ff
 // without times, phases are a guess, since the files have no common order.

@@ -25,6 +25,7 @@ func (t *tracer) handle(p *process, c call) {
 	if c.name == t.opts.ServingAfter && res.ok() {
 		t.served(p)
 	}
+	t.failures = t.failures || res.errno == "ENOENT"
 	switch {
 	case isMaker(c.name):
 		t.clone(p, c, res)

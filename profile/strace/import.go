@@ -181,8 +181,15 @@ func (t *tracer) observes() []string {
 		}
 	}
 	opens := t.has("open", "openat", "openat2", "creat")
-	add(t.has("execve", "execveat"), profile.ObservesExec, profile.ObservesExecScript, profile.ObservesExecFailed)
-	add(opens, profile.ObservesOpen, profile.ObservesOpenFailed, profile.ObservesRead, profile.ObservesWrite)
+	execs := t.has("execve", "execveat")
+	add(execs, profile.ObservesExec, profile.ObservesExecScript)
+	add(opens, profile.ObservesOpen, profile.ObservesRead, profile.ObservesWrite)
+	if t.failures && execs { // else -z may have left them out
+		out = append(out, profile.ObservesExecFailed)
+	}
+	if t.failures && opens {
+		out = append(out, profile.ObservesOpenFailed)
+	}
 	if all && !t.has("io_uring_setup") {
 		out = append(out, profile.ObservesOpenAll)
 	}

@@ -205,7 +205,7 @@ func TestObserves(t *testing.T) {
 	t.Parallel()
 	p := mustImport(t, []Input{{"log", strings.NewReader(`execve("/a", ["a"], 0x7ffe) = 0` + "\n" + `openat(AT_FDCWD, "/x", O_RDONLY) = 3` + "\n")}},
 		Options{Observes: []string{profile.ObservesListen}})
-	want := []string{"exec", "exec.failed", "exec.script", "net.listen", "open", "open.failed", "read", "write"}
+	want := []string{"exec", "exec.script", "net.listen", "open", "read", "write"}
 	if diff := cmp.Diff(want, p.Sources[0].Observes); diff != "" {
 		t.Error(diff)
 	}

@@ -45,6 +45,7 @@ type tracer struct {
 	pendingBytes, waitingBytes int
 	described                  bool // -y
 	dns                        bool // a DNS message was read
+	failures                   bool // calls that failed are in the log
 	chrooted                   bool // without a program being taken as the container's
 	unordered                  bool
 	ready                      []int // pids in waiting whose process is known by now
@@ -331,9 +332,12 @@ func (t *tracer) drain() error {
 // settleAll takes all lines that wait, as if the first maker had made their
 // processes.
 func (t *tracer) settleAll() error {
+	var maker *process
+	if len(t.makers) > 0 {
+		maker = t.makers[slices.Min(slices.Collect(maps.Keys(t.makers)))]
+	}
 	for _, pid := range slices.Sorted(maps.Keys(t.waiting)) {
-		if len(t.makers) > 0 {
-			maker := t.makers[slices.Min(slices.Collect(maps.Keys(t.makers)))]
+		if maker != nil {
 			t.processes[pid] = maker.child(pid, maker.pending)
 		} else {
 			t.orphan(pid)
@@ -369,7 +373,7 @@ func (t *tracer) signal(p *process, body string) {
 	}
 	name, _, _ := strings.Cut(strings.TrimPrefix(body, "--- "), " ")
 	switch name {
-	case "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP":
+	case "SIGTERM", "SIGINT", "SIGQUIT":
 		t.phase = shutdown
 	}
 }
