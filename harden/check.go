@@ -140,7 +140,7 @@ func (p *problems) compare(out *layers.Tree, e layers.Entry, r *Record) {
 func (p *problems) contents(ctx context.Context, t *layers.Tree, ids []int, want []string) error {
 	sums, err := t.Digests(ctx, ids)
 	if err != nil {
-		return err //nolint:wrapcheck // names the path
+		return err
 	}
 	for i, id := range ids {
 		if got := hex.EncodeToString(sums[i][:]); got != want[i] {

@@ -101,7 +101,7 @@ func join(plain, b64 string) (string, error) {
 // that the same plans are the same bytes.
 func (d *Document) Write(w io.Writer) error {
 	bw := bufio.NewWriter(w)
-	fmt.Fprintf(bw, "{\"apiVersion\":%q,\"kind\":%q,\"platforms\":[", APIVersion, DocKind)
+	fmt.Fprintf(bw, "{\"apiVersion\":%q,\"kind\":%q,\"platforms\":[", APIVersion, DocKind) //nolint:errcheck // a bufio.Writer keeps its error for Flush
 	for i, s := range d.Platforms {
 		if i > 0 {
 			bw.WriteByte(',') //nolint:errcheck // a bufio.Writer keeps its error for Flush
@@ -110,7 +110,7 @@ func (d *Document) Write(w io.Writer) error {
 			return fmt.Errorf("writing the plan for %s: %w", s.Platform, err)
 		}
 	}
-	fmt.Fprint(bw, "]}\n")
+	bw.WriteString("]}\n") //nolint:errcheck // likewise
 	if err := bw.Flush(); err != nil {
 		return fmt.Errorf("writing the plan: %w", err)
 	}

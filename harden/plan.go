@@ -204,7 +204,7 @@ func (p *planner) digest(ctx context.Context, pl *Plan) error {
 	}
 	sums, err := p.tree.Digests(ctx, ids)
 	if err != nil {
-		return err //nolint:wrapcheck // names the path
+		return err
 	}
 	for i, r := range records {
 		pl.Records[r].SHA256 = hex.EncodeToString(sums[i][:])

@@ -62,8 +62,8 @@ func (p *planner) sortedFindings() []Finding {
 func (p *planner) checkFit(id profile.Identity) error {
 	fit := profile.Fits(p.prof, id)
 	if !fit.OK && !p.pol.Rebase {
-		return &Refusal{Fit: true, Reasons: []string{fmt.Sprintf(
-			"the profile is about %s, not about this image (%s)", aboutWhat(p.prof), id.ManifestDigest)}}
+		about := fmt.Sprintf("the profile is about %s, not about this image (%s)", aboutWhat(p.prof), id.ManifestDigest)
+		return &Refusal{Fit: true, Reasons: []string{about}}
 	}
 	p.rebased = !fit.OK
 	if len(p.prof.Executables) == 0 {
@@ -71,12 +71,14 @@ func (p *planner) checkFit(id profile.Identity) error {
 	}
 	if !p.prof.Complete() && !p.pol.AllowIncomplete {
 		return &Refusal{Incomplete: true, Reasons: []string{
-			"no source of the profile is complete, so what it did not see may still be used"}}
+			"no source of the profile is complete, so what it did not see may still be used",
+		}}
 	}
 	if p.db.ReadOnly() {
 		if p.pol.Level != Binaries && !p.pol.AllowStaleRPMDB {
 			return &Refusal{RPM: true, Reasons: []string{
-				"the image has an rpm database, which cannot be rewritten yet: it would list packages that are gone"}}
+				"the image has an rpm database, which cannot be rewritten yet: it would list packages that are gone",
+			}}
 		}
 		p.note("stale-rpmdb", "", "the rpm database stays as it is and lists files that are gone")
 	}

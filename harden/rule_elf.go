@@ -62,7 +62,7 @@ func (p *planner) findNeeded() {
 		if f.elf == nil {
 			continue
 		}
-		deps, _, _ := p.loader.Deps(f.path, nil) //nolint:errcheck // noted when it stays; what could be read counts
+		deps, _, _ := p.loader.Deps(f.path, nil) // an error is noted when the file stays; what could be read counts
 		for _, d := range deps {
 			if g, _ := p.resolve(d.Path); d.Path != "" && g != nil {
 				g.needed = true

@@ -31,7 +31,8 @@ func (p *planner) edgeHelpers(f *file) {
 	}
 	base := path.Base(f.path)
 	for _, h := range helperTable() {
-		if base != h.base && !(strings.HasPrefix(base, h.base) && strings.Contains(h.base, ".so")) {
+		isLibrary := strings.Contains(h.base, ".so")
+		if base != h.base && (!isLibrary || !strings.HasPrefix(base, h.base)) {
 			continue
 		}
 		for _, name := range h.helpers {

@@ -75,7 +75,7 @@ type blobSink struct{ w *layerWriter }
 func (b blobSink) Write(p []byte) (int, error) {
 	b.w.digest.Write(p)
 	b.w.size += int64(len(p))
-	return b.w.buf.Write(p) //nolint:wrapcheck // wrapped by Write of the layerWriter
+	return b.w.buf.Write(p)
 }
 
 // Write takes bytes of the archive.
@@ -91,7 +91,7 @@ func (w *layerWriter) Write(p []byte) (int, error) {
 
 func (w *layerWriter) copyFrom(r io.Reader) error {
 	_, err := io.CopyBuffer(onlyWriter{w}, onlyReader{r}, w.copy)
-	return err //nolint:wrapcheck // Write says what failed
+	return err
 }
 
 type onlyWriter struct{ io.Writer }
@@ -138,7 +138,6 @@ type blockGzip struct {
 	done  chan error
 	crc   uint32
 	n     uint32
-	err   error
 	dict  []byte
 }
 
@@ -256,5 +255,5 @@ func (z *blockGzip) Close() error {
 	tail = binary.LittleEndian.AppendUint32(tail, z.crc)
 	tail = binary.LittleEndian.AppendUint32(tail, z.n)
 	_, err := z.w.Write(tail)
-	return err //nolint:wrapcheck // wrapped by the layerWriter
+	return err
 }

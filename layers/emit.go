@@ -16,7 +16,7 @@ func (s *script) emit(ctx context.Context, layer int, w *layerWriter, stats *Sta
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return err //nolint:wrapcheck // a cancel needs no words
+			return err
 		}
 		if err := em.entry(i); err != nil {
 			return fmt.Errorf("%q: %w", s.t.b.entries[i].Name, err)

@@ -76,7 +76,7 @@ func (t *Tree) spoolAll(ctx context.Context, ls []v1.Layer, o *options) error {
 			return nil
 		})
 	}
-	return g.Wait() //nolint:wrapcheck // each goroutine names its layer
+	return g.Wait()
 }
 
 // Close frees the temporary files.

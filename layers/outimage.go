@@ -150,7 +150,7 @@ func (i *outImage) RawManifest() ([]byte, error) { return bytes.Clone(i.rawManif
 // LayerByDigest finds a layer by the digest of its blob.
 func (i *outImage) LayerByDigest(h v1.Hash) (v1.Layer, error) {
 	if name, err := i.ConfigName(); err == nil && name == h {
-		return partial.ConfigLayer(i) //nolint:wrapcheck // says enough
+		return partial.ConfigLayer(i)
 	}
 	for _, l := range i.layers {
 		if d, err := l.Digest(); err == nil && d == h {

@@ -75,7 +75,7 @@ func Rewrite(ctx context.Context, t *Tree, edit func(Entry) Edit, opts ...Option
 		for _, l := range out {
 			l.close()
 		}
-		return nil, err //nolint:wrapcheck // each goroutine names its layer
+		return nil, err
 	}
 	for i, l := range out {
 		res.Layers[i] = l.result(i)

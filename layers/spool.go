@@ -112,8 +112,12 @@ func (s *spooled) read(ctx context.Context, l v1.Layer, dir string, limits Limit
 	if sum != s.digest.Hex {
 		return fmt.Errorf("the layer's bytes have the digest sha256:%s, not %s", sum, s.digest)
 	}
-	if size, err := l.Size(); err != nil || size != n {
-		return fmt.Errorf("the layer has %d bytes, its descriptor says %d (%v)", n, size, err)
+	size, err := l.Size()
+	if err != nil {
+		return fmt.Errorf("reading the layer's size: %w", err)
+	}
+	if size != n {
+		return fmt.Errorf("the layer has %d bytes, its descriptor says %d", n, size)
 	}
 	return nil
 }

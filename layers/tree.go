@@ -205,7 +205,7 @@ func (b *builder) shadow(n *node, by int) bool {
 func (b *builder) place(e *Entry, first int, last bool) (again bool, err error) {
 	content := e.ID
 	if e.Type == HardLink {
-		target, err := b.linkTarget(e, first, last)
+		target, err := b.linkTarget(e, last)
 		if err != nil || target < 0 {
 			return target < 0 && err == nil, err
 		}
@@ -260,7 +260,7 @@ func (b *builder) merge(n *node, e *Entry, first int) {
 
 // linkTarget is the ID of the entry that a hard link names, or -1 when it is
 // not there yet and may come later in the same layer.
-func (b *builder) linkTarget(e *Entry, first int, last bool) (int, error) {
+func (b *builder) linkTarget(e *Entry, last bool) (int, error) {
 	clean, err := cleanName(e.Linkname)
 	if err != nil {
 		return -1, fmt.Errorf("hard link to %q: %w", e.Linkname, err)

@@ -21,7 +21,6 @@ type archive struct {
 	entries   []Entry
 	global    map[string]string // PAX records of global headers, in force at the end
 	irregular bool              // engines disagree about this archive
-	expanded  int64
 }
 
 // scanner walks a tar stream. It makes a new tar.Reader for each entry, so
@@ -262,7 +261,7 @@ func xattrSum(records map[string]string) string {
 	slices.Sort(keys)
 	h := sha256.New()
 	for _, k := range keys {
-		fmt.Fprintf(h, "%d %s=%d %s\n", len(k), k, len(records[k]), records[k])
+		h.Write(fmt.Appendf(nil, "%d %s=%d %s\n", len(k), k, len(records[k]), records[k]))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

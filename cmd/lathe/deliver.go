@@ -133,7 +133,7 @@ func (r *hardening) deliver(ctx context.Context, g *global, o hardenOptions, j *
 	if j.withImage {
 		dir := filepath.Join(staging.Path(), imageDir)
 		if err := image.WriteLayout(ctx, dir, r.layoutEntries(r.tagOf())); err != nil {
-			return err //nolint:wrapcheck // names the directory
+			return err
 		}
 		if err := r.readBack(ctx, g, image.Ref{Kind: image.OCI, Path: dir, Digest: r.digest}); err != nil {
 			return err
@@ -178,7 +178,7 @@ func (r *hardening) deliver(ctx context.Context, g *global, o hardenOptions, j *
 	if staging == nil {
 		return nil
 	}
-	return staging.Commit() //nolint:wrapcheck // names the directory
+	return staging.Commit()
 }
 
 // untagged says which digest stays behind in a registry.
@@ -212,7 +212,7 @@ func (r *hardening) writeFiles(dir string) error {
 			continue
 		}
 		if err := image.WriteFile(filepath.Join(dir, f.name), f.data, f.mode); err != nil {
-			return err //nolint:wrapcheck // names the file
+			return err
 		}
 	}
 	return nil
@@ -280,11 +280,11 @@ func (r *hardening) push(ctx context.Context, g *global, o hardenOptions, j *har
 	}
 	p, err := image.NewPusher(ctx, *j.push, opts)
 	if err != nil {
-		return nil, v1.Descriptor{}, err //nolint:wrapcheck // names the registry
+		return nil, v1.Descriptor{}, err
 	}
 	desc, err := p.PushContent(ctx, r.top)
 	if err != nil {
-		return nil, desc, err //nolint:wrapcheck // names the registry and the step
+		return nil, desc, err
 	}
 	if err := r.pushReferrers(ctx, p, o, desc); err != nil {
 		return nil, desc, untagged(j, r.digest, err)
@@ -320,7 +320,7 @@ func (r *hardening) pushReferrers(ctx context.Context, p *image.Pusher, o harden
 			return fmt.Errorf("%w; --no-referrers pushes without the plan", err)
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // names the registry and the step
+			return err
 		}
 	}
 	return nil
@@ -344,23 +344,23 @@ func (r *hardening) writeOne(ctx context.Context, g *global, o hardenOptions, re
 	if ref.Kind == image.OCI {
 		staging, err := image.Stage(ref.Path, o.force)
 		if err != nil {
-			return err //nolint:wrapcheck // names the directory
+			return err
 		}
 		defer staging.Abort() //nolint:errcheck // what it cannot remove, the next run removes
 		if err := image.WriteLayout(ctx, staging.Path(), r.layoutEntries(tag)); err != nil {
-			return err //nolint:wrapcheck // names the directory
+			return err
 		}
-		return staging.Commit() //nolint:wrapcheck // names the directory
+		return staging.Commit()
 	}
 	if len(r.targets) > 1 {
 		return usage("%s takes one platform: choose it with --platform", ref)
 	}
 	img := r.targets[0].result.Image
 	if ref.Kind == image.DockerDaemon {
-		return image.WriteDaemon(ctx, ref.Name, img, g.imageOptions()) //nolint:wrapcheck // names the daemon
+		return image.WriteDaemon(ctx, ref.Name, img, g.imageOptions())
 	}
 	if !strings.Contains(tag, ":") {
 		tag = strings.TrimSuffix(filepath.Base(ref.Path), filepath.Ext(ref.Path)) + ":" + tag
 	}
-	return image.WriteDockerArchive(ctx, ref.Path, tag, img, o.force) //nolint:wrapcheck // names the file
+	return image.WriteDockerArchive(ctx, ref.Path, tag, img, o.force)
 }

@@ -245,7 +245,7 @@ func runHarden(ctx context.Context, env *environment, g *global, o hardenOptions
 	if !o.dryRun && j.output != "" {
 		var err error
 		if staging, err = image.Stage(j.output, o.force || !j.withImage); err != nil {
-			return err //nolint:wrapcheck // names the directory
+			return err
 		}
 		defer staging.Abort() //nolint:errcheck // what it cannot remove, the next run removes
 	}

@@ -56,7 +56,7 @@ func runGenerateKeyPair(env *environment, o keyPairOptions) error {
 	}
 	for i, content := range [][]byte{private, public} {
 		if err := image.WriteFile(names[i], content, []fs.FileMode{0o600, 0o644}[i]); err != nil {
-			return err //nolint:wrapcheck // names the file
+			return err
 		}
 		env.note("wrote %s", names[i])
 	}
@@ -113,7 +113,7 @@ func prompt(env *environment, in *os.File, text string) ([]byte, error) {
 func loadSigner(env *environment, file string, fd int) (*sign.Signer, error) {
 	pem, err := sign.ReadKeyFile(file)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // names the file
+		return nil, err
 	}
 	pass, err := password(env, fd, false)
 	if err != nil {

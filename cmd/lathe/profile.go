@@ -25,7 +25,7 @@ func newProfile(env *environment, g *global) *cobra.Command {
 
 // readProfile reads one profile; "-" is standard input.
 func readProfile(env *environment, name string) (*profile.Profile, error) {
-	var r io.Reader = env.stdin
+	r := env.stdin
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
@@ -46,7 +46,7 @@ func readProfiles(ctx context.Context, env *environment, names []string) (*profi
 	var list []*profile.Profile
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
-			return nil, nil, err //nolint:wrapcheck // a cancel needs no words
+			return nil, nil, err
 		}
 		p, err := readProfile(env, name)
 		if err != nil {
@@ -77,7 +77,7 @@ func writeResult(env *environment, name string, data []byte, private, force bool
 	if private {
 		mode = 0o600
 	}
-	return image.WriteFile(name, data, mode) //nolint:wrapcheck // names the file
+	return image.WriteFile(name, data, mode)
 }
 
 func newProfileValidate(env *environment, g *global) *cobra.Command {
@@ -120,9 +120,9 @@ func newProfileShow(env *environment, g *global) *cobra.Command {
 			if g.format == "json" {
 				enc := json.NewEncoder(env.stdout)
 				enc.SetIndent("", "  ")
-				return enc.Encode(coverage) //nolint:wrapcheck // standard output
+				return enc.Encode(coverage)
 			}
-			return coverage.Render(env.stdout) //nolint:wrapcheck // standard output
+			return coverage.Render(env.stdout)
 		},
 	}
 }

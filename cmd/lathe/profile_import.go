@@ -105,7 +105,7 @@ func identify(ctx context.Context, g *global, name, platform string) (profile.Im
 	}
 	src, err := image.Read(ctx, ref, g.imageOptions())
 	if err != nil {
-		return profile.Image{}, err //nolint:wrapcheck // names the reference
+		return profile.Image{}, err
 	}
 	defer src.Close() //nolint:errcheck // read only
 	list, err := choose(src, []string{platform})

@@ -123,7 +123,7 @@ func addLimitFlags(cmd *cobra.Command, l *limitFlags) {
 
 // execute runs a command line and gives its exit code.
 func execute(ctx context.Context, env *environment, args []string) int {
-	root := newRoot(env)
+	root := newRoot(env) //nolint:contextcheck // commands get their context when they run
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {

@@ -71,7 +71,7 @@ func plan(ctx context.Context, env *environment, g *global, o hardenOptions, j *
 		return nil, err
 	}
 	if r.source, err = image.Read(ctx, j.source, g.imageOptions()); err != nil {
-		return nil, err //nolint:wrapcheck // names the reference
+		return nil, err
 	}
 	if r.spool, err = os.MkdirTemp("", "lathe-"); err != nil {
 		return nil, errors.Join(fmt.Errorf("making a temporary directory: %w", err), r.source.Close())
@@ -120,7 +120,7 @@ func (r *hardening) planOne(ctx context.Context, env *environment, g *global, j 
 	if j.policy.Level == harden.Binaries {
 		next := j.policy
 		next.Level = harden.Packages
-		t.next, _ = harden.NewPlan(ctx, t.tree, id, r.profile, next) //nolint:errcheck // only to say what it would gain
+		t.next, _ = harden.NewPlan(ctx, t.tree, id, r.profile, next) // only to say what it would gain
 	}
 	return t, nil
 }
@@ -169,7 +169,7 @@ func (r *hardening) describe(env *environment, o hardenOptions, j *hardenJob) er
 	}
 	var buf bytes.Buffer
 	if err := doc.Write(&buf); err != nil {
-		return err //nolint:wrapcheck // says what it wrote
+		return err
 	}
 	r.planJSON = buf.Bytes()
 	if err := r.makeHint(env, o, j); err != nil {

@@ -33,6 +33,9 @@ func (r *hardening) makeReport(o hardenOptions, j *hardenJob) error {
 		if t.result != nil {
 			in.Stats = t.result.Stats
 		}
+		if t.next != nil {
+			in.NextCarried = report.Measure(t.tree, t.next).Carried
+		}
 		if t.after.Digest != "" {
 			after := t.after
 			in.After = &after

@@ -115,7 +115,7 @@ func gather(ctx context.Context, g *global, name string) (*evidence, error) {
 	}
 	e := &evidence{}
 	if e.image, err = image.Read(ctx, ref, g.imageOptions()); err != nil {
-		return nil, err //nolint:wrapcheck // names the reference
+		return nil, err
 	}
 	if e.sigs, e.atts, err = existing(ctx, g, ref, e.image.Digest); err != nil {
 		return nil, errors.Join(err, e.image.Close())
@@ -133,7 +133,7 @@ func gather(ctx context.Context, g *global, name string) (*evidence, error) {
 func (e *evidence) readReferrers(ctx context.Context, g *global, ref image.Ref) error {
 	plans, err := image.ListReferrers(ctx, ref, planArtifact, g.imageOptions())
 	if err != nil {
-		return err //nolint:wrapcheck // names the reference
+		return err
 	}
 	for _, packed := range plans {
 		plan, err := decompress(packed)
@@ -143,7 +143,7 @@ func (e *evidence) readReferrers(ctx context.Context, g *global, ref image.Ref) 
 		e.plans = append(e.plans, plan)
 	}
 	e.hints, err = image.ListReferrers(ctx, ref, hintArtifact, g.imageOptions())
-	return err //nolint:wrapcheck // names the reference
+	return err
 }
 
 func decompress(b []byte) ([]byte, error) {
@@ -164,7 +164,7 @@ func gatherDir(ctx context.Context, g *global, dir string) (*evidence, error) {
 	imagePath := filepath.Join(dir, imageDir)
 	layout, err := image.ReadLayout(ctx, imagePath, image.Limits{})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // names the directory
+		return nil, err
 	}
 	for _, entry := range layout.Entries {
 		switch entry.Descriptor.Annotations[image.AnnotationKind] {
@@ -227,14 +227,14 @@ func readBounded(name string) ([]byte, error) {
 // checkSignatures checks signature and attestation of the digest.
 func (e *evidence) checkSignatures(ctx context.Context, v *sign.Verifier) error {
 	if _, err := v.VerifySignatures(ctx, e.image.Digest, e.sigs); err != nil {
-		return err //nolint:wrapcheck // says what failed
+		return err
 	}
 	if e.atts == nil {
 		return errors.New("there is no attestation")
 	}
 	list, err := v.VerifyAttestations(ctx, e.image.Digest, e.atts, sign.PredicateType)
 	if err != nil {
-		return err //nolint:wrapcheck // says what failed
+		return err
 	}
 	for _, raw := range list {
 		p, err := sign.ParsePredicate(raw)
@@ -299,7 +299,7 @@ func (e *evidence) checkDocuments() error {
 func (e *evidence) checkContents(ctx context.Context, g *global, spool, source string) error {
 	doc, err := harden.ReadDocument(bytes.NewReader(e.plan))
 	if err != nil {
-		return err //nolint:wrapcheck // says what it read
+		return err
 	}
 	if len(doc.Platforms) != len(e.image.Images) || len(e.image.Images) != len(e.predicate.Platforms) {
 		return fmt.Errorf("the image has %d platforms, the plan %d, the attestation %d",
@@ -361,7 +361,7 @@ func openSource(ctx context.Context, g *global, name string) (*image.Source, err
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return image.Read(ctx, ref, g.imageOptions()) //nolint:wrapcheck // names the reference
+	return image.Read(ctx, ref, g.imageOptions())
 }
 
 func sourceImage(src *image.Source, pl *harden.Plan) (v1.Image, error) {
@@ -378,12 +378,12 @@ type checkFunc func(context.Context, *layers.Tree, *harden.Plan) ([]string, erro
 func checkTree(ctx context.Context, g *global, spool string, img v1.Image, pl *harden.Plan, check checkFunc) error {
 	tree, err := layers.Open(ctx, img, spool, layers.WithLimits(g.limits.limits()))
 	if err != nil {
-		return err //nolint:wrapcheck // names the layer
+		return err
 	}
 	defer tree.Close() //nolint:errcheck // unlinked temporary files
 	problems, err := check(ctx, tree, pl)
 	if err != nil {
-		return err //nolint:wrapcheck // names the path
+		return err
 	}
 	if len(problems) > 0 {
 		return errors.New(strings.Join(problems, "; "))
@@ -395,7 +395,7 @@ func (e *evidence) print(env *environment, g *global, name string) error {
 	if g.format == "json" {
 		enc := json.NewEncoder(env.stdout)
 		enc.SetIndent("", "  ")
-		return enc.Encode(map[string]any{ //nolint:wrapcheck // standard output
+		return enc.Encode(map[string]any{
 			"image": name, "digest": e.image.Digest.String(), "verified": e.done, "predicate": e.predicate,
 		})
 	}

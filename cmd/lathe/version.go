@@ -13,12 +13,12 @@ func newVersion(env *environment, g *global) *cobra.Command {
 		Use: "version", Short: "Print the version", Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if g.format == "json" {
-				return json.NewEncoder(env.stdout).Encode(map[string]string{ //nolint:wrapcheck // standard output
+				return json.NewEncoder(env.stdout).Encode(map[string]string{
 					"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 				})
 			}
 			_, err := fmt.Fprintf(env.stdout, "lathe %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err //nolint:wrapcheck // standard output
+			return err
 		},
 	}
 }
