@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what the demo and the end-to-end tests need from the distribution:
+#   scripts/deps.sh demo   mmdebstrap, and uidmap for users other than root
+#   scripts/deps.sh e2e    also runc, umoci, skopeo and strace
+# What is there already is left alone; what is missing is installed with one
+# line that says so.
+set -euo pipefail
+
+want=(mmdebstrap)
+[ "$(id -u)" = 0 ] || want+=(uidmap)
+if [ "${1:-demo}" = e2e ]; then
+	want+=(runc umoci skopeo strace uidmap)
+fi
+missing=()
+for package in "${want[@]}"; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+[ "${#missing[@]}" -gt 0 ] || exit 0
+if ! command -v apt-get >/dev/null; then
+	echo "deps: this needs Debian or Ubuntu; install these by hand: ${missing[*]}" >&2
+	exit 1
+fi
+sudo=()
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || { echo "deps: run as root, or install: ${missing[*]}" >&2; exit 1; }
+	sudo=(sudo)
+fi
+echo "deps: installing ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -qq
+"${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
