@@ -121,7 +121,9 @@ func (t *tracer) exec(p *process, c call, args []string, res result) {
 	}
 	argv0 := ""
 	if elements := list(args[argv]); len(elements) > 0 {
-		argv0, _, _ = parseString(elements[0])
+		if name, whole, ok := parseString(elements[0]); ok && whole {
+			argv0 = name
+		}
 	}
 	t.started(p, host, argv0, memfd)
 }

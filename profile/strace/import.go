@@ -35,7 +35,8 @@ type Options struct {
 	// start with it. A chroot in the log needs no Root.
 	Root string
 	// Dir is the working directory at the start, for relative paths in logs
-	// without -y; "" means /. An image's WorkingDir is the right value.
+	// without -y. An image's WorkingDir is the right value. Where it is empty, it
+	// is what the first lines of the log tell, or else /.
 	Dir string
 	// Entrypoint is the program that starts the container's own work: its path
 	// in the container, or its base name. Everything before its first execution,

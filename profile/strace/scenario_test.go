@@ -1,7 +1,6 @@
 package strace
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -145,6 +144,54 @@ file "/of-a" via [] [stat] by [/app/a] [startup]
 file "/of-a-too" via [] [stat] by [/app/a] [startup]
 file "/of-b" via [] [stat] by [/app/b] [startup]
 `},
+		"one of two makers returns first": {log: `
+1 execve("/app/a", ["a"], 0x7ffe /* 3 vars */) = 0
+1 fork() = 2
+2 execve("/app/b", ["b"], 0x7ffe /* 3 vars */) = 0
+1 fork( <unfinished ...>
+2 fork( <unfinished ...>
+3 access("/of-b", R_OK <unfinished ...>
+1 <... fork resumed>) = 4
+3 <... access resumed>) = 0
+2 <... fork resumed>) = 3
+3 access("/of-b-too", R_OK) = 0
+4 access("/of-a", R_OK) = 0
+`, want: `
+exec /app/a of [] [entrypoint] [startup]
+exec /app/b of [/app/a] [child] [startup]
+file "/of-a" via [] [stat] by [/app/a] [startup]
+file "/of-b" via [] [stat] by [/app/b] [startup]
+file "/of-b-too" via [] [stat] by [/app/b] [startup]
+`},
+		"a maker makes one process only": {log: `
+1 execve("/app/a", ["a"], 0x7ffe /* 3 vars */) = 0
+1 fork() = 2
+2 execve("/app/b", ["b"], 0x7ffe /* 3 vars */) = 0
+1 fork( <unfinished ...>
+3 access("/of-a", R_OK) = 0
+2 fork( <unfinished ...>
+4 access("/of-b", R_OK) = 0
+1 <... fork resumed>) = 3
+2 <... fork resumed>) = 4
+`, want: `
+exec /app/a of [] [entrypoint] [startup]
+exec /app/b of [/app/a] [child] [startup]
+file "/of-a" via [] [stat] by [/app/a] [startup]
+file "/of-b" via [] [stat] by [/app/b] [startup]
+`},
+		"both makers return without the process": {log: `
+1 execve("/app/a", ["a"], 0x7ffe /* 3 vars */) = 0
+1 fork() = 2
+1 fork( <unfinished ...>
+2 fork( <unfinished ...>
+5 access("/first", R_OK <unfinished ...>
+1 <... fork resumed>) = -1 EAGAIN (Resource temporarily unavailable)
+2 <... fork resumed>) = -1 EAGAIN (Resource temporarily unavailable)
+5 <... access resumed>) = 0
+`, want: `
+exec /app/a of [] [entrypoint] [startup]
+file "/first" via [] [stat] by [] [startup]
+`},
 		"two makers that never return": {log: `
 1 execve("/app/a", ["a"], 0x7ffe /* 3 vars */) = 0
 1 fork() = 2
@@ -201,6 +248,13 @@ file "/a b" via [] [readlink] by [/bin/ls] [startup]
 exec /app/tool of [/usr/bin/app] [entrypoint] [startup]
 exec /memfd:x::x of [/app/tool] [entrypoint] [startup]
 exec /usr/bin/app of [/usr/bin/app] [entrypoint] [startup]
+`},
+		"names that were cut": {log: `
+1 execve("/app/a", ["/very/long/pa"..., "b"], 0x7ffe /* 3 vars */) = 0
+1 execve("/app/b", ["x", ...], 0x7ffe /* 3 vars */) = 0
+`, want: `
+exec /app/a of [] [entrypoint] [startup]
+exec /app/b::x of [/app/a] [entrypoint] [startup]
 `},
 		"search": {log: `
 1 execve("/usr/local/bin/t", ["t"], 0x7ffe /* 3 vars */) = -1 ENOENT (No such file or directory)
@@ -293,6 +347,12 @@ file "/run/x" via [] [stat] by [/app/a] [startup]
 missing "/gone" [ENOENT] [chdir] by [/app/a]
 missing "/none" [ENOTDIR] [rmdir] by [/app/a]
 `},
+		"directory by getcwd": {log: `
+1 open("x", O_RDONLY) = 3
+1 getcwd("/real", 4096) = 6
+`, want: `
+file "/real/x" via [] [open read] by [/app/a] [startup]
+`},
 		"assumed directory": {opts: Options{Dir: "/srv/app"}, log: `
 1 open("x", O_RDONLY) = 3
 1 getcwd("/real", 4096) = 6
@@ -301,6 +361,24 @@ missing "/none" [ENOTDIR] [rmdir] by [/app/a]
 `, want: `
 file "/real/y" via [] [open read] by [/app/a] [startup]
 file "/srv/app/x" via [] [open read] by [/app/a] [startup]
+`},
+		"directory told later": {log: `
+1 open("x", O_RDONLY) = 3
+1 openat(AT_FDCWD</told>, "y", O_RDONLY) = 3</told/y>
+1 chdir("/z") = 0
+`, want: `
+file "/told/x" via [] [open read] by [/app/a] [startup]
+file "/told/y" via [] [open read] by [/app/a] [startup]
+file "/z" via [] [stat] by [/app/a] [startup]
+`},
+		"directory changed first": {log: `
+1 open("x", O_RDONLY) = 3
+1 chdir("/z") = 0
+1 openat(AT_FDCWD</z>, "y", O_RDONLY) = 3</z/y>
+`, want: `
+file "/x" via [] [open read] by [/app/a] [startup]
+file "/z" via [] [stat] by [/app/a] [startup]
+file "/z/y" via [] [open read] by [/app/a] [startup]
 `},
 		"root given": {opts: Options{Root: "/var/lib/c/merged/"}, log: `
 1 openat(AT_FDCWD</var/lib/c/merged/w>, "f", O_RDONLY) = 3</var/lib/c/merged/w/f>
@@ -318,135 +396,5 @@ file "/w/f" via [] [open read] by [/app/a] [startup]
 			s.want = exec + strings.TrimPrefix(s.want, "\n")
 			s.run(t)
 		})
-	}
-}
-
-func TestContainers(t *testing.T) {
-	t.Parallel()
-	chroot := `
-1 execve("/usr/sbin/chroot", ["chroot", "/c", "/run.sh"], 0x7ffe /* 3 vars */) = 0
-1 open("/etc/host-file", O_RDONLY) = 3
-1 chroot("/link/c") = 0
-1 chdir("/") = 0
-1 execve("/run.sh", ["/run.sh"], 0x7ffe /* 3 vars */) = 0
-1 openat(AT_FDCWD</real/c>, "/f", O_RDONLY) = 3</real/c/f>
-1 openat(AT_FDCWD</real/c>, "g", O_RDONLY) = 3</real/c/data/g>
-1 write(2</host/log>, "x", 1) = 1
-1 mmap(NULL, 10, PROT_READ, MAP_SHARED, 5</host/map>, 0) = 0x7f00
-`
-	for name, s := range map[string]scenario{
-		"chroot through a link": {log: chroot, want: `
-exec /run.sh of [] [entrypoint] [startup]
-file "/data/g" via ["/g"] [open read] by [/run.sh] [startup]
-file "/f" via [] [open read] by [/run.sh] [startup]
-`},
-		"named": {opts: Options{Entrypoint: "/run.sh"}, log: chroot, want: `
-exec /run.sh of [] [entrypoint] [startup]
-file "/data/g" via ["/g"] [open read] by [/run.sh] [startup]
-file "/f" via [] [open read] by [/run.sh] [startup]
-`},
-		"named by base name, others left out": {opts: Options{Entrypoint: "server"}, log: `
-1 execve("/bin/sh", ["sh", "record.sh"], 0x7ffe /* 3 vars */) = 0
-1 fork() = 2
-1 fork() = 3
-2 execve("/app/server", ["/app/server"], 0x7ffe /* 3 vars */) = 0
-3 execve("/usr/bin/curl", ["curl", "server"], 0x7ffe /* 3 vars */) = 0
-2 fork() = 4
-4 open("/of-server", O_RDONLY) = 3
-3 open("/of-curl", O_RDONLY) = 3
-1 --- SIGTERM {si_signo=SIGTERM} ---
-4 open("/still-startup", O_RDONLY) = 3
-2 --- SIGTERM {si_signo=SIGTERM} ---
-4 open("/ends", O_RDONLY) = 3
-`, want: `
-exec /app/server of [] [entrypoint] [shutdown startup]
-file "/ends" via [] [open read] by [/app/server] [shutdown]
-file "/of-server" via [] [open read] by [/app/server] [startup]
-file "/still-startup" via [] [open read] by [/app/server] [startup]
-`},
-		"the workload's own chroot": {log: `
-1 execve("/bin/sh", ["sh", "/entry.sh"], 0x7ffe /* 3 vars */) = 0
-1 open("/entry.sh", O_RDONLY) = 3
-1 fork() = 2
-2 execve("/usr/sbin/chroot", ["chroot", "/jail", "/tool"], 0x7ffe /* 3 vars */) = 0
-2 chroot("/jail") = 0
-2 chdir("/") = 0
-2 execve("/tool", ["/tool"], 0x7ffe /* 3 vars */) = 0
-2 open("f", O_RDONLY) = 3
-1 open("/g", O_RDONLY) = 3
-`, want: `
-exec /bin/sh of [] [entrypoint] [startup]
-exec /jail/tool of [/usr/sbin/chroot] [child] [startup]
-exec /usr/sbin/chroot of [/bin/sh] [child] [startup]
-file "/entry.sh" via [] [open read] by [/bin/sh] [startup]
-file "/g" via [] [open read] by [/bin/sh] [startup]
-file "/jail" via [] [stat] by [/usr/sbin/chroot] [startup]
-file "/jail/f" via [] [open read] by [/jail/tool] [startup]
-`},
-		"pivot_root": {log: `
-1 execve("/usr/bin/unshare", ["unshare"], 0x7ffe /* 3 vars */) = 0
-1 fork() = 2
-2 pivot_root(".", ".") = 0
-2 execve("/app/a", ["a"], 0x7ffe /* 3 vars */) = 0
-2 openat(AT_FDCWD</>, "x", O_RDONLY) = 3</x>
-`, want: `
-exec /app/a of [] [entrypoint] [startup]
-file "/x" via [] [open read] by [/app/a] [startup]
-`},
-		"serving after a program": {opts: Options{ServingAfter: "server"}, log: `
-1 execve("/entry.sh", ["/entry.sh"], 0x7ffe /* 3 vars */) = 0
-1 listen(3, 5) = 0
-1 access("/early", R_OK) = 0
-1 execve("/app/server", ["server"], 0x7ffe /* 3 vars */) = 0
-1 access("/late", R_OK) = 0
-`, want: `
-exec /app/server of [/entry.sh] [entrypoint] [serving startup]
-exec /entry.sh of [] [entrypoint] [startup]
-file "/early" via [] [stat] by [/entry.sh] [startup]
-file "/late" via [] [stat] by [/app/server] [serving]
-`},
-		"serving after a call": {opts: Options{ServingAfter: "pause"}, log: `
-1 execve("/app/a", ["a"], 0x7ffe /* 3 vars */) = 0
-1 access("/early", R_OK) = 0
-1 pause() = 0
-1 access("/late", R_OK) = 0
-`, want: `
-exec /app/a of [] [entrypoint] [serving startup]
-file "/early" via [] [stat] by [/app/a] [startup]
-file "/late" via [] [stat] by [/app/a] [serving]
-`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s.run(t)
-		})
-	}
-}
-
-func TestImportErrors(t *testing.T) {
-	t.Parallel()
-	const exec = `1 execve("/app/a", ["a"], 0x7ffe) = 0` + "\n"
-	for name, tc := range map[string]struct {
-		inputs []Input
-		opts   Options
-		want   string
-	}{
-		"none":      {want: "there is no input"},
-		"empty":     {inputs: []Input{{"a", strings.NewReader("\n\n")}}, want: "the log is empty"},
-		"json":      {inputs: []Input{{"a", strings.NewReader("{\"kind\": 1}\n[]\n")}}, want: "no log of strace"},
-		"never ran": {inputs: []Input{{"a", strings.NewReader(exec)}}, opts: Options{Entrypoint: "/b"}, want: `the program "/b" was never started`},
-		"names":     {inputs: []Input{{"a", strings.NewReader(exec)}, {"b.7", strings.NewReader(exec)}}, want: `"a" does not end in a dot and a pid`},
-		"same pid":  {inputs: []Input{{"a.7", strings.NewReader(exec)}, {"b.7", strings.NewReader(exec)}}, want: "two files are of the pid 7"},
-		"records":   {inputs: []Input{{"a", strings.NewReader(exec + exec)}}, opts: Options{MaxRecords: 1}, want: `"a": it holds more than 1 lines`},
-		"long line": {inputs: []Input{{"a", strings.NewReader(exec + strings.Repeat("x", maxLine+1))}}, want: "line 2 is longer than"},
-	} {
-		if _, err := Import(context.Background(), tc.inputs, tc.opts); err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: the error is %v, want %s", name, err, tc.want)
-		}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := Import(ctx, []Input{{"a", strings.NewReader(exec)}}, Options{}); err == nil {
-		t.Error("a canceled import does not fail")
 	}
 }

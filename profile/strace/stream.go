@@ -63,6 +63,53 @@ func openStreams(inputs []Input) ([]*stream, error) {
 	return streams, nil
 }
 
+// startDir is the working directory of the first process of a file, where its
+// first lines tell before it changes: with -y, or by getcwd. It is "" otherwise.
+func (s *stream) startDir() string {
+	ahead, err := s.in.Peek(s.in.Size())
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "" // the reader of lines reports it
+	}
+	lines := append([]line{s.next}, parseLines(ahead)...)
+	for _, l := range lines {
+		name, text, ok := cutName(l.body)
+		if !ok || l.pid != s.next.pid && l.pid != 0 {
+			continue
+		}
+		switch {
+		case isDirCall(name) && name != "getcwd":
+			return ""
+		case name == "getcwd":
+			args, _, ok := call{name, text}.parse()
+			if cwd, whole, isString := first(args); ok && isString && whole && strings.HasPrefix(cwd, "/") {
+				return cwd
+			}
+		case strings.HasPrefix(text, "AT_FDCWD</"):
+			args, _, _ := split(text, ')')
+			if len(args) == 0 {
+				continue // cut off by the end of what was read
+			}
+			if fd, ok := parseFD(args[0]); ok && !fd.gone {
+				return fd.refers
+			}
+		}
+	}
+	return ""
+}
+
+// parseLines parses all lines but the last, which may not be whole.
+func parseLines(text []byte) []line {
+	var out []line
+	for {
+		l, rest, ok := bytes.Cut(text, []byte("\n"))
+		if !ok {
+			return out
+		}
+		out = append(out, parseLine(string(bytes.TrimRight(l, "\r"))))
+		text = rest
+	}
+}
+
 func pidOfName(name string) int {
 	ext := strings.TrimPrefix(path.Ext(path.Base(name)), ".")
 	if n := number(ext); n > 0 && n < 1<<30 {
@@ -128,6 +175,9 @@ func (s *stream) readLine() (string, error) {
 // read feeds all lines: of one file as they come, of several by time, or where
 // they have no times each process after the call that made it.
 func (t *tracer) read(ctx context.Context, streams []*stream) error {
+	if t.opts.Dir == "" && !streams[0].ended {
+		t.startDir = streams[0].startDir()
+	}
 	timed := !slices.ContainsFunc(streams, func(s *stream) bool { return !s.ended && s.next.clock == noClock })
 	var err error
 	if timed || len(streams) == 1 {

@@ -33,12 +33,13 @@ type tracer struct {
 	born      []int            // pids of processes made since a reader looked
 	addresses map[addressKey]set
 
-	base    string // the container's root on the host; "" for the host's
-	entered bool   // the container's own program was seen to start
-	phase   phases
-	now     time.Time
-	window  profile.Window
-	names   set // of system calls, of all processes
+	startDir string // working directory of the first process, where the log tells
+	base     string // the container's root on the host; "" for the host's
+	entered  bool   // the container's own program was seen to start
+	phase    phases
+	now      time.Time
+	window   profile.Window
+	names    set // of system calls, of all processes
 
 	records, skipped           int64
 	assumed, nowhere           int64 // relative paths with an assumed, and with no directory
@@ -82,10 +83,10 @@ func (t *tracer) feed(l line) error {
 		}
 	}
 	p, err := t.find(l)
-	if err != nil || p == nil {
-		return err
+	if err == nil && p != nil {
+		err = t.take(p, l)
 	}
-	if err := t.take(p, l); err != nil {
+	if err != nil {
 		return err
 	}
 	return t.drain()
@@ -214,10 +215,18 @@ func (t *tracer) find(l line) (*process, error) {
 	if p := t.rename(l); p != nil {
 		return p, nil
 	}
+	waits := len(t.waiting[l.pid]) > 0
 	switch len(t.makers) {
 	case 0:
-		return t.claim(l.pid), nil
+		p := t.claim(l.pid)
+		if !waits {
+			return p, nil
+		}
+		t.ready = append(t.ready, l.pid) // the lines before this one come first
 	case 1:
+		if waits {
+			break // its maker may be another one, and have returned since
+		}
 		for _, maker := range t.makers {
 			return t.early(maker, l.pid), nil
 		}
@@ -255,6 +264,9 @@ func (t *tracer) orphan(pid int) *process {
 		pid: pid, dirs: &dirs{cwd: join("", t.opts.Dir)}, files: &fileList{},
 		inside: t.opts.Entrypoint == "" || t.entered, wrapper: len(t.processes) == 0, first: len(t.processes) == 0 && !t.entered,
 	}
+	if t.startDir != "" && p.wrapper {
+		p.dirs.cwd, p.dirs.known = t.startDir, true
+	}
 	if t.entered {
 		p.dirs.root = t.base
 		p.dirs.cwd = join(t.base, t.opts.Dir)
@@ -284,6 +296,7 @@ func (t *tracer) claim(pid int) *process {
 func (t *tracer) early(maker *process, pid int) *process {
 	c := maker.child(pid, maker.pending)
 	maker.early = pid
+	delete(t.makers, maker.pid) // it makes one process only
 	t.processes[pid] = c
 	return c
 }
