@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"path"
-	"strings"
 
 	"github.com/lathe-build/lathe/pkgdb"
 )
@@ -17,9 +15,8 @@ func (p *planner) listed(g *pkg) bool {
 	return p.stays(g) || len(g.files) == 0 && p.pol.Level == Binaries
 }
 
-// databaseEdits gives the new content of the package databases, by path, and
-// unkeeps the database files of packages that are gone.
-func (p *planner) databaseEdits() (map[string][]byte, error) {
+// databaseChanges are the changes that make the databases list what is left.
+func (p *planner) databaseChanges() (pkgdb.Rewrite, error) {
 	listed := map[string]bool{}
 	for _, g := range p.pkgs {
 		listed[g.ID()] = p.listed(g)
@@ -42,6 +39,16 @@ func (p *planner) databaseEdits() (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rewriting the package databases: %w", err)
 	}
+	return changes, nil
+}
+
+// databaseEdits gives the new content of the package databases, by path. At the
+// level binaries it also drops the files of packages that are gone.
+func (p *planner) databaseEdits() (map[string][]byte, error) {
+	changes, err := p.databaseChanges()
+	if err != nil {
+		return nil, err
+	}
 	edits := map[string][]byte{}
 	for _, name := range changes.Paths() {
 		target, _, err := p.tree.Resolve(name)
@@ -51,24 +58,11 @@ func (p *planner) databaseEdits() (map[string][]byte, error) {
 		}
 		if changes[name].Drop {
 			f.kept = false
-			f.owners = append(f.owners, p.packageOfInfo(name)...)
 			continue
 		}
 		edits[target] = changes[name].Content
 	}
 	return edits, nil
-}
-
-// packageOfInfo names the package that a file of dpkg's info directory is of.
-func (p *planner) packageOfInfo(name string) []*pkg {
-	base := strings.TrimSuffix(path.Base(name), path.Ext(name))
-	base, _, _ = strings.Cut(base, ":")
-	for _, g := range p.pkgs {
-		if g.Name == base {
-			return []*pkg{g}
-		}
-	}
-	return nil
 }
 
 func sumOf(b []byte) string {

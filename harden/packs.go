@@ -92,11 +92,20 @@ func (p *planner) ruleCopyright() {
 	}
 }
 
-// ruleDatabase keeps the package databases: scanners must see what is there.
-func (p *planner) ruleDatabase() {
+// ruleDatabase keeps the package databases, less what they say of packages that
+// are gone: scanners must see what is there.
+func (p *planner) ruleDatabase() error {
+	changes, err := p.databaseChanges()
+	if err != nil {
+		return err
+	}
 	for _, name := range p.db.Paths() {
+		if c := changes[name]; c != nil && c.Drop {
+			continue
+		}
 		if f := p.find(name); f != nil && !p.droppableState(f) {
 			p.keep(f, false, Reason{Kind: Database, Note: "lists what is in the image"})
 		}
 	}
+	return nil
 }

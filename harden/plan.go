@@ -232,6 +232,8 @@ func (p *planner) whyDropped(f *file) Reason {
 		return Reason{Kind: Documentation}
 	case p.source(f) != nil:
 		return Reason{Kind: SourceDropped, From: p.source(f).path}
+	case p.dbPaths[f.path]:
+		return Reason{Kind: UnusedPackage, Note: "it lists a package that is gone"}
 	case f.class == dir:
 		return Reason{Kind: EmptyOfPackage, Note: p.ofPackages(f, "nothing is left in it")}
 	case f.class == library && f.needed:

@@ -66,7 +66,9 @@ func NewPlan(ctx context.Context, t *layers.Tree, id profile.Identity, prof *pro
 	p.rootsOfConfig()
 	p.rootsOfProfile()
 	p.drain()
-	p.spread()
+	if err := p.spread(); err != nil {
+		return nil, err
+	}
 	if err := p.conflicts(); err != nil {
 		return nil, err
 	}
@@ -173,7 +175,7 @@ func (p *planner) drain() {
 
 // spread applies the rules about packages and unowned files until nothing
 // changes, then the packs, which make nothing used, then the rules again.
-func (p *planner) spread() {
+func (p *planner) spread() error {
 	fixpoint := func() {
 		for {
 			before := p.count()
@@ -190,17 +192,21 @@ func (p *planner) spread() {
 	if p.pol.Level == Binaries {
 		p.ruleBinaries()
 		p.drain()
-		return
+		return nil
 	}
 	fixpoint()
 	p.rulePacks()
 	p.drain()
 	fixpoint()
-	p.ruleDatabase()
 	p.ruleCopyright()
+	p.drain()
+	if err := p.ruleDatabase(); err != nil {
+		return err
+	}
 	p.drain()
 	p.ruleDirectories()
 	p.drain()
+	return nil
 }
 
 func (p *planner) count() int {
