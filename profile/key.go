@@ -27,10 +27,10 @@ func SplitKey(key string) (file Path, applet string) {
 
 // Applet is the name to put in a key for a program at file that was called as
 // argv0: the base name of argv0 without a login shell's dash, or "" where it
-// is that of file. Bytes that are not UTF-8 are replaced.
+// is that of file or holds a NUL. Bytes that are not UTF-8 are replaced.
 func Applet(file Path, argv0 string) string {
 	name := strings.TrimPrefix(path.Base(argv0), "-")
-	if name == "" || name == "." || name == "/" || name == path.Base(string(file)) {
+	if name == "" || name == "." || name == "/" || name == path.Base(string(file)) || strings.Contains(name, "\x00") {
 		return ""
 	}
 	return strings.ToValidUTF8(name, "\ufffd")

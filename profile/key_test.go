@@ -46,6 +46,7 @@ func TestApplet(t *testing.T) {
 		{"/bin/sh", "", ""},
 		{"/bin/sh", "/", ""},
 		{"/bin/sh", "-", ""},
+		{"/bin/sh", "a\x00b", ""},
 		{"/bin/sh", "\xff", "\ufffd"},
 	} {
 		if got := Applet(tc.path, tc.argv0); got != tc.want {
