@@ -19,6 +19,7 @@ func (p *planner) packs() []pack {
 		{"certificates", []string{
 			"etc/ssl/certs", "etc/ssl/cert.pem", "etc/ssl/ca-bundle.pem", "etc/pki/tls", "etc/pki/ca-trust", "etc/ca-certificates",
 			"etc/ca-certificates.conf", "usr/share/ca-certificates", "usr/local/share/ca-certificates", "usr/share/pki", "etc/ssl/openssl.cnf",
+			"usr/lib/ssl/certs", "usr/lib/ssl/cert.pem", "usr/lib/ssl/openssl.cnf", // where OpenSSL looks, as links
 		}},
 		{"time zones", []string{"usr/share/zoneinfo", "etc/localtime", "etc/timezone"}},
 		{"names and users", []string{
@@ -32,8 +33,9 @@ func (p *planner) packs() []pack {
 		{"loader", []string{"etc/ld.so.cache", "etc/ld.so.conf", "etc/ld.so.conf.d", "etc/ld.so.preload"}},
 		{"cryptography policy", []string{"etc/crypto-policies", "etc/system-fips", "etc/gnutls", "usr/share/crypto-policies"}},
 	}
+	list = append(list, pack{"locale C.UTF-8", p.localePaths("C.UTF-8")})
 	for _, name := range []string{"LANG", "LC_ALL", "LC_CTYPE", "LANGUAGE"} {
-		if v := p.env(name); v != "" {
+		if v := p.env(name); v != "" && v != "C.UTF-8" {
 			list = append(list, pack{"locale " + v, p.localePaths(v)})
 		}
 	}

@@ -302,6 +302,41 @@ func pattern(glob, access string) *profile.Profile {
 	return p
 }
 
+// TestPacks keeps what programs need although the profile did not see it: TLS
+// certificates where OpenSSL looks, zones, the C.UTF-8 locale. Nothing of it
+// brings its package's programs with it.
+func TestPacks(t *testing.T) {
+	t.Parallel()
+	text := debianText() + `---
+elf usr/bin/openssl interp=/lib64/ld.so needed=libssl.so.3
+link usr/lib/ssl/certs -> /etc/ssl/certs
+link usr/lib/ssl/openssl.cnf -> /etc/ssl/openssl.cnf
+file etc/ssl/openssl.cnf
+link etc/ssl/certs/ca.pem -> /usr/share/ca-certificates/ca.crt
+file usr/share/ca-certificates/ca.crt
+file usr/share/zoneinfo/Europe/Zurich
+file usr/lib/locale/C.utf8/LC_CTYPE
+file usr/lib/locale/de_CH.utf8/LC_CTYPE
+file usr/lib/locale/fr_FR.utf8/LC_CTYPE
+file var/lib/dpkg/info/openssl.list = /.\n/usr/bin/openssl\n/usr/lib/ssl/certs\n/usr/lib/ssl/openssl.cnf\n/etc/ssl/openssl.cnf\n/usr/lib/locale\n/usr/lib/locale/C.utf8\n/usr/lib/locale/C.utf8/LC_CTYPE\n/usr/lib/locale/de_CH.utf8/LC_CTYPE\n/usr/lib/locale/fr_FR.utf8/LC_CTYPE\n
+file var/lib/dpkg/status = ` + status("base-files", "libc6", "libgcc-s1", "libssl3", "libcurl4", "dash", "curl", "server", "openssl")
+	conf := v1.Config{Entrypoint: server.Entrypoint, Env: []string{"LANG=de_CH.UTF-8"}}
+	pl := newPlan(t, tree(t, text, conf), complete("/usr/bin/server"), harden.Policy{})
+	for _, p := range []string{
+		"usr/lib/ssl/certs", "usr/lib/ssl/openssl.cnf", "etc/ssl/openssl.cnf", "etc/ssl/certs/ca.pem", "usr/share/ca-certificates/ca.crt",
+		"usr/share/zoneinfo/Europe/Zurich", "usr/lib/locale/C.utf8/LC_CTYPE", "usr/lib/locale/de_CH.utf8/LC_CTYPE",
+	} {
+		if !pl.Keeps(p) {
+			t.Errorf("%s goes: %+v", p, pl.Explain(p))
+		}
+	}
+	for _, p := range []string{"usr/bin/openssl", "usr/lib/locale/fr_FR.utf8/LC_CTYPE"} {
+		if pl.Keeps(p) {
+			t.Errorf("%s stays: %+v", p, pl.Explain(p))
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	tr := tree(t, debianText(), server)

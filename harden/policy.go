@@ -36,6 +36,12 @@ type Policy struct {
 	AllowStaleRPMDB bool     `json:"allowStaleRPMDB"`
 }
 
+// Validate reports a level or a rule that cannot be used.
+func (p Policy) Validate() error {
+	_, err := p.normal()
+	return err
+}
+
 // normal gives the policy with sorted, clean rules, so that two ways to write
 // the same policy make the same plan.
 func (p Policy) normal() (Policy, error) {

@@ -89,7 +89,7 @@ func (p *planner) inScope(f *file) bool {
 		return !p.isLeftOver(f) && !p.droppableState(f)
 	}
 	for _, g := range f.owners {
-		if g.use >= follow || g.base {
+		if g.use != unused || g.base {
 			return true
 		}
 	}

@@ -96,7 +96,7 @@ func FuzzRewrite(f *testing.F) {
 		if err != nil {
 			return
 		}
-		defer tree.Close() //nolint:errcheck // a test
+		defer tree.Close()
 		gone := map[string]bool{}
 		i := 0
 		for p := range tree.Paths() {
