@@ -12,6 +12,7 @@ import (
 	"github.com/lathe-build/lathe/harden"
 	"github.com/lathe-build/lathe/image"
 	"github.com/lathe-build/lathe/layers"
+	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/sign"
 )
 
@@ -79,6 +80,8 @@ func hint(err error) string {
 		return "take the rule out, or leave the executable out of the profile"
 	case errors.As(err, &limit):
 		return "if you trust the image, raise the limit"
+	case errors.Is(err, profile.ErrForeign):
+		return "make a profile of a recorder's log with lathe profile import"
 	case errors.Is(err, image.ErrExists):
 		return "use --force to replace an earlier output"
 	case errors.Is(err, sign.ErrPassword):

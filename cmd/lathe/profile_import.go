@@ -50,7 +50,7 @@ person vouches for it.`,
 	f.StringVar(&o.strace.Name, "name", "", "`name` of the profile")
 	f.StringVar(&o.strace.Run, "run", "", "`name` of the run")
 	f.StringVar(&o.strace.Root, "root", "", "`prefix` of paths when the trace was made from outside the container")
-	f.StringVar(&o.strace.Dir, "dir", "", "working `directory` at the start (default: /)")
+	f.StringVar(&o.strace.Dir, "dir", "", "working `directory` at the start (default: the image's, or /)")
 	f.StringVar(&o.strace.Entrypoint, "entrypoint", "", "`path` of the program that starts the container: what ran before is left out")
 	f.StringVar(&o.strace.ServingAfter, "serving-after", "", "system `call` or program after which the workload serves")
 	f.StringVar(&o.strace.Arch, "arch", "amd64", "`architecture` of the traced programs")
@@ -64,11 +64,14 @@ func runImport(ctx context.Context, env *environment, g *global, o importOptions
 	opts := o.strace
 	opts.Complete, opts.Importer = o.complete, "lathe "+version()
 	if o.image != "" {
-		about, err := identify(ctx, g, o.image, o.platform)
+		about, dir, err := identify(ctx, g, o.image, o.platform)
 		if err != nil {
 			return err
 		}
 		opts.Image = about
+		if opts.Dir == "" {
+			opts.Dir = dir
+		}
 	}
 	var inputs []strace.Input
 	for _, name := range names {
@@ -97,27 +100,27 @@ func runImport(ctx context.Context, env *environment, g *global, o importOptions
 	return writeResult(env, o.output, buf.Bytes(), true, o.force)
 }
 
-// identify reads which image a log is about.
-func identify(ctx context.Context, g *global, name, platform string) (profile.Image, error) {
+// identify reads which image a log is about, and the directory that it starts in.
+func identify(ctx context.Context, g *global, name, platform string) (profile.Image, string, error) {
 	ref, err := image.ParseRef(name)
 	if err != nil {
-		return profile.Image{}, usageError{err}
+		return profile.Image{}, "", usageError{err}
 	}
 	src, err := image.Read(ctx, ref, g.imageOptions())
 	if err != nil {
-		return profile.Image{}, err
+		return profile.Image{}, "", err
 	}
 	defer src.Close() //nolint:errcheck // read only
 	list, err := choose(src, []string{platform})
 	if err != nil {
-		return profile.Image{}, err
+		return profile.Image{}, "", err
 	}
 	if len(list) != 1 {
-		return profile.Image{}, usage("%s has several platforms: say which one ran with --platform", name)
+		return profile.Image{}, "", usage("%s has several platforms: say which one ran with --platform", name)
 	}
 	id, err := identity(src, list[0])
 	if err != nil {
-		return profile.Image{}, err
+		return profile.Image{}, "", err
 	}
 	about := profile.Image{Digest: id.ManifestDigest, ConfigDigest: []string{id.ConfigDigest}, DiffIDs: id.DiffIDs, Platform: id.Platform}
 	if id.IndexDigest != "" {
@@ -126,5 +129,9 @@ func identify(ctx context.Context, g *global, name, platform string) (profile.Im
 	if ref.Kind == image.Registry {
 		about.Refs = []string{name}
 	}
-	return about, nil
+	config, err := list[0].Image.ConfigFile()
+	if err != nil {
+		return profile.Image{}, "", fmt.Errorf("reading the config of %s: %w", name, err)
+	}
+	return about, config.Config.WorkingDir, nil
 }

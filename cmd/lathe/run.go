@@ -54,6 +54,7 @@ type target struct {
 	digest   v1.Hash
 	after    report.Image // measured where the result was read back
 	next     *harden.Plan // of the next level
+	bound    *profile.Profile
 }
 
 func (r *hardening) close() {
@@ -117,12 +118,35 @@ func (r *hardening) planOne(ctx context.Context, env *environment, g *global, j 
 		_ = t.tree.Close() // unlinked temporary files
 		return nil, fmt.Errorf("planning %s (%s): %w", r.opts.image, t.name, err)
 	}
+	if t.bound, err = bind(t.tree, r.profile); err != nil {
+		_ = t.tree.Close() // unlinked temporary files
+		return nil, fmt.Errorf("binding the profile to %s (%s): %w", r.opts.image, t.name, err)
+	}
 	if j.policy.Level == harden.Binaries {
 		next := j.policy
 		next.Level = harden.Packages
 		t.next, _ = harden.NewPlan(ctx, t.tree, id, r.profile, next) // only to say what it would gain
 	}
 	return t, nil
+}
+
+// bind gives the profile with its names resolved in the image, so that a report
+// can say by which script or program something was used.
+func bind(tree *layers.Tree, prof *profile.Profile) (*profile.Profile, error) {
+	if prof.IsBound() {
+		return prof, nil
+	}
+	bound, _, err := profile.Bind(prof, func(name string) (string, []string, bool) {
+		target, links, err := tree.Resolve(name)
+		if err != nil {
+			return "", nil, false
+		}
+		for i := range links {
+			links[i] = "/" + links[i]
+		}
+		return "/" + target, links, true
+	})
+	return bound, err
 }
 
 // apply makes the hardened image of each platform, and of several an index.
@@ -215,14 +239,14 @@ func (r *hardening) makeHint(env *environment, o hardenOptions, j *hardenJob) er
 	r.hintYAML, err = r.hint.YAML()
 	switch {
 	case errors.Is(err, netpolicy.ErrNoSelector):
-		r.noYAML = "no networkpolicy.yaml: the labels of the workload's pods are not known; --selector app=NAME gives them"
+		r.noYAML = "the labels of the workload's pods are not known; --selector app=NAME gives them"
 	case errors.Is(err, netpolicy.ErrNoDirection):
-		r.noYAML = "no networkpolicy.yaml: no complete source of the profile could see connections or listeners"
+		r.noYAML = "no complete source of the profile could see connections or listeners"
 	case err != nil:
 		return fmt.Errorf("making the network policy: %w", err)
 	}
 	if r.noYAML != "" && !o.dryRun {
-		env.note("%s", r.noYAML)
+		env.note("no networkpolicy.yaml: %s", r.noYAML)
 	}
 	return nil
 }

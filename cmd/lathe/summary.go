@@ -27,7 +27,7 @@ func (r *hardening) makeReport(o hardenOptions, j *hardenJob) error {
 	var inputs []report.Input
 	for _, t := range r.targets {
 		in := report.Input{
-			Platform: t.name, Plan: t.plan, Profile: r.profile, Next: t.next,
+			Platform: t.name, Plan: t.plan, Profile: t.bound, Next: t.next,
 			Before: measure(t.source.Descriptor.Digest, t.tree, t.plan),
 		}
 		if t.result != nil {
@@ -98,9 +98,9 @@ func (r *hardening) signature(o hardenOptions, j *hardenJob) *report.Signature {
 	}
 	switch {
 	case !s.Signed && j.withImage:
-		s.Note = "not signed: there is no --key"
+		s.Note = "there is no --key"
 	case !s.Signed:
-		s.Note = "not signed"
+		s.Note = "--unsigned asks for none"
 	case o.tlogUpload:
 		s.Note = "uploaded to the transparency log " + o.rekorURL
 	default:
