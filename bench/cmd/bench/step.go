@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/lathe-build/lathe/bench"
+	"github.com/lathe-build/lathe/harden"
+)
+
+// stepCommand makes this program run one step and end: step NAME DIR SCRATCH [SHAPE].
+const stepCommand = "step"
+
+// The steps that are processes of this program.
+const (
+	stepGenerate = "generate"
+	stepDrops    = "drops"
+	stepFloor    = "floor"
+	stepTree     = "tree"
+	stepPlan     = "plan"
+	stepRewrite  = "rewrite"
+	stepNaive    = "naive"
+)
+
+const dropsFile = "drops.txt"
+
+// shapeOf is the shape with a name: standard, entries-N, huge-N.
+func shapeOf(name string) (bench.Shape, error) {
+	kind, number, _ := strings.Cut(name, "-")
+	n, err := strconv.ParseInt(number, 10, 40)
+	switch {
+	case name == "standard":
+		return bench.Standard(), nil
+	case kind == "entries" && err == nil:
+		return bench.Entries(int(n)), nil
+	case kind == "huge" && err == nil:
+		return bench.Huge(n << 20), nil
+	}
+	return bench.Shape{}, fmt.Errorf("no shape is called %q", name)
+}
+
+func runStep(ctx context.Context, args []string) error {
+	if len(args) < 3 {
+		return errors.New("a step needs its name and two directories")
+	}
+	name, dir, scratch := args[0], args[1], args[2]
+	if name == stepGenerate {
+		shape, err := shapeOf(args[len(args)-1])
+		if err != nil {
+			return err
+		}
+		_, err = bench.Generate(ctx, dir, shape)
+		return err
+	}
+	in, err := bench.OpenInput(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // read only
+	switch name {
+	case stepFloor:
+		return bench.Floor(in.Image)
+	case stepNaive:
+		drops, err := bench.ReadDrops(filepath.Join(dir, dropsFile))
+		if err != nil {
+			return err
+		}
+		return bench.Naive(in.Image, drops, filepath.Join(scratch, "naive"))
+	}
+	return layerStep(ctx, name, dir, scratch, in)
+}
+
+// layerStep runs the steps that build on each other.
+func layerStep(ctx context.Context, name, dir, scratch string, in *bench.Input) error {
+	t, err := bench.Tree(ctx, in, scratch)
+	if err != nil {
+		return err
+	}
+	defer t.Close() //nolint:errcheck // unlinked temporary files
+	if name == stepTree {
+		return nil
+	}
+	pl, err := bench.Plan(ctx, in, t, harden.Packages)
+	switch {
+	case err != nil || name == stepPlan:
+		return err
+	case name == stepDrops:
+		return bench.WriteDrops(filepath.Join(dir, dropsFile), t, pl)
+	case name == stepRewrite:
+		_, err := bench.Rewrite(ctx, t, pl)
+		return err
+	}
+	return fmt.Errorf("no step is called %q", name)
+}
+
+// scratchDir makes a directory for one run and gives a function to remove it.
+func scratchDir(base string) (string, func(), error) {
+	dir, err := os.MkdirTemp(base, "run-")
+	if err != nil {
+		return "", nil, fmt.Errorf("making a scratch directory: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil // a later run may fill the disk, which it will say
+}
