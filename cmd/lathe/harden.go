@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -140,6 +143,9 @@ func (o *hardenOptions) job() (*hardenJob, error) {
 	}
 	j.policy.Keep, j.policy.Drop, j.policy.Rebase = o.keep, o.drop, o.rebase
 	j.policy.AllowIncomplete, j.policy.AllowStaleRPMDB = o.allowIncomplete, o.allowStaleRPMDB
+	if err := j.policy.Validate(); err != nil {
+		return nil, usageError{err}
+	}
 	switch o.compression {
 	case "keep":
 	case "gzip", "zstd":
@@ -220,7 +226,7 @@ func sameDirectory(j *hardenJob) error {
 	if j.source.Path == "" {
 		return nil
 	}
-	source, err := filepath.Abs(j.source.Path)
+	source, err := realPath(j.source.Path)
 	if err != nil {
 		return usageError{err}
 	}
@@ -229,15 +235,35 @@ func sameDirectory(j *hardenJob) error {
 		outputs = append(outputs, r.Path)
 	}
 	for _, out := range outputs {
-		abs, err := filepath.Abs(out)
+		if out == "" {
+			continue
+		}
+		real, err := realPath(out)
 		if err != nil {
 			return usageError{err}
 		}
-		if out != "" && (abs == source || strings.HasPrefix(source, abs+"/")) {
+		if real == source || strings.HasPrefix(source, strings.TrimSuffix(real, "/")+"/") {
 			return usage("%s would be written over what is read from %s", out, j.source.Path)
 		}
 	}
 	return nil
+}
+
+// realPath is a path without links, as far as it is there.
+func realPath(name string) (string, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return "", fmt.Errorf("looking for %s: %w", name, err)
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(abs) != abs {
+		dir, err := realPath(filepath.Dir(abs))
+		return filepath.Join(dir, filepath.Base(abs)), err
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking for %s: %w", name, err)
+	}
+	return real, nil
 }
 
 func runHarden(ctx context.Context, env *environment, g *global, o hardenOptions, j *hardenJob) error {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -76,6 +77,9 @@ func password(env *environment, fd int, isNew bool) ([]byte, error) {
 		}
 		defer f.Close() //nolint:errcheck // read only
 		raw, err := io.ReadAll(io.LimitReader(f, maxPassword))
+		if errors.Is(err, syscall.EBADF) {
+			return nil, usage("--password-fd: file descriptor %d is not open for reading", fd)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the password from file descriptor %d: %w", fd, err)
 		}

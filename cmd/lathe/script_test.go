@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,7 +34,11 @@ var update = flag.Bool("update", false, "rewrite the golden parts of scripts and
 //	tamper PLACE WHAT            change one thing of an output; see tamperCommands
 //	registry [OPTION...]         one at $REGISTRY; see registryCommands
 //	subst FILE...                put variables in
+//	replace OLD NEW FILE         a text in a file, everywhere
+//	mask FILE                    digests that depend on a compressor become sha256:*
 //	cmpjson FILE FILE            the same value
+//	json FILE                    is one value
+//	mode MODE FILE               has these permissions
 //	jq PATH FILE WANT            a value in a document, such as a.b.0.c
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -43,7 +48,7 @@ func TestScripts(t *testing.T) {
 	}
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"fails": fails, "nothing": nothing, "subst": subst, "cmpjson": cmpJSON, "jq": jq,
-		"web": web(keyPair(t)), "json": isJSON, "mode": mode,
+		"web": web(keyPair(t)), "json": isJSON, "mode": mode, "replace": replace, "mask": mask,
 	}
 	for _, more := range []map[string]func(*testscript.TestScript, bool, []string){
 		imageCommands(), tamperCommands(), registryCommands(t),
@@ -203,6 +208,27 @@ func subst(ts *testscript.TestScript, neg bool, args []string) {
 		text := os.Expand(ts.ReadFile(name), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 	}
+}
+
+// replace puts one text in the place of another, which must be there.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace OLD NEW FILE")
+	}
+	text := ts.ReadFile(args[2])
+	if !strings.Contains(text, args[0]) {
+		ts.Fatalf("%s has no %q", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
+}
+
+// mask takes digests out of a golden file.
+func mask(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: mask FILE")
+	}
+	text := regexp.MustCompile("sha256:[0-9a-f]{64}").ReplaceAllString(ts.ReadFile(args[0]), "sha256:*")
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 func decode(ts *testscript.TestScript, name string) any {
