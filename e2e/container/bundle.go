@@ -3,6 +3,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
 // Bundle is an image unpacked for a runtime.
@@ -103,32 +102,15 @@ func (b *Bundle) configure() error {
 // stopSignal returns the signal that the image wants, TERM when it says
 // nothing.
 func stopSignal(dir, tag string) (string, error) {
-	index, err := layout.ImageIndexFromPath(dir)
+	img, err := taggedImage(dir, tag)
 	if err != nil {
-		return "", fmt.Errorf("reading the layout %s: %w", dir, err)
+		return "", err
 	}
-	manifest, err := index.IndexManifest()
+	config, err := img.ConfigFile()
 	if err != nil {
-		return "", fmt.Errorf("reading the layout %s: %w", dir, err)
+		return "", fmt.Errorf("reading the image %s of %s: %w", tag, dir, err)
 	}
-	for _, desc := range manifest.Manifests {
-		if desc.Annotations["org.opencontainers.image.ref.name"] != tag {
-			continue
-		}
-		img, err := index.Image(desc.Digest)
-		if err != nil {
-			return "", fmt.Errorf("reading the image %s of %s: %w", tag, dir, err)
-		}
-		config, err := img.ConfigFile()
-		if err != nil {
-			return "", fmt.Errorf("reading the image %s of %s: %w", tag, dir, err)
-		}
-		if s := strings.TrimPrefix(config.Config.StopSignal, "SIG"); s != "" {
-			return s, nil
-		}
-		return "TERM", nil
-	}
-	return "", fmt.Errorf("reading the layout %s: no image is tagged %q", dir, tag)
+	return cmp.Or(strings.TrimPrefix(config.Config.StopSignal, "SIG"), "TERM"), nil
 }
 
 // tool runs a program of the host.

@@ -26,16 +26,22 @@ type Answer struct {
 	Body   string
 }
 
-// Ready waits until the container accepts connections on a TCP port.
+// Ready waits until the container accepts connections on a TCP port. Of an
+// engine's container it wants an answer: the engine's proxy accepts before the
+// container does.
 func (c *Container) Ready(ctx context.Context, port int) error {
-	err := poll(ctx, 30*time.Second, func() bool {
+	err := poll(ctx, 2*time.Minute, func() bool {
+		if c.published != "" {
+			_, err := c.Get(ctx, port, "/")
+			return err == nil
+		}
 		conn, err := c.dial(ctx, port)
 		if err != nil {
-			return !alive(c.pid)
+			return c.ended()
 		}
 		return conn.Close() == nil
 	})
-	if err == nil && !alive(c.pid) {
+	if err == nil && c.ended() {
 		err = errors.New("it ended")
 	}
 	if err != nil {
@@ -44,7 +50,10 @@ func (c *Container) Ready(ctx context.Context, port int) error {
 	return nil
 }
 
-// Get fetches a URL path from the container's loopback.
+// ended tells whether a container that this package started itself is gone.
+func (c *Container) ended() bool { return c.published == "" && !alive(c.pid) }
+
+// Get fetches a URL path from the container.
 func (c *Container) Get(ctx context.Context, port int, path string) (answer Answer, err error) {
 	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -66,9 +75,14 @@ func (c *Container) Get(ctx context.Context, port int, path string) (answer Answ
 	return Answer{Status: response.StatusCode, Body: string(body)}, nil
 }
 
-// dial connects from inside the container's network namespace. The namespace
-// is the thread's: it is entered on a thread that is thrown away afterwards.
+// dial connects from inside the container's network namespace, or to where an
+// engine published the port. The namespace is the thread's: it is entered on a
+// thread that is thrown away afterwards.
 func (c *Container) dial(ctx context.Context, port int) (net.Conn, error) {
+	if c.published != "" {
+		dialer := net.Dialer{Timeout: 5 * time.Second}
+		return dialer.DialContext(ctx, "tcp", c.published)
+	}
 	type result struct {
 		conn net.Conn
 		err  error

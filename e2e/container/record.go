@@ -55,7 +55,7 @@ func Record(ctx context.Context, b *Bundle, log string) (*Container, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}
-	c := &Container{bundle: b, pid: cmd.Process.Pid, output: output.String}
+	c := &Container{pid: cmd.Process.Pid, output: output.String}
 	c.stop = func(context.Context) error {
 		main, err := firstChild(cmd.Process.Pid)
 		if err != nil {

@@ -17,10 +17,10 @@ import (
 
 // Container is a running bundle.
 type Container struct {
-	bundle *Bundle
-	pid    int // a process in the container's network namespace
-	stop   func(context.Context) error
-	output func() string
+	pid       int    // a process in the container's network namespace
+	published string // address on the host, where the namespace is the engine's
+	stop      func(context.Context) error
+	output    func() string
 }
 
 // Runtime returns the runtime of the host that [Start] uses, "" when it has
@@ -59,7 +59,7 @@ func Start(ctx context.Context, b *Bundle, name string) (*Container, error) {
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("starting the container %s: %w\n%s", name, err, read())
 	}
-	c := &Container{bundle: b, output: read, stop: func(ctx context.Context) error {
+	c := &Container{output: read, stop: func(ctx context.Context) error {
 		return stopRuntime(ctx, runtime, name, b.Stop)
 	}}
 	text, err := os.ReadFile(pidFile)

@@ -78,19 +78,14 @@ func canonical(h *tar.Header) {
 }
 
 // belongs tells whether an entry belongs in an image: not the root itself, not
-// device nodes and sockets, nothing in /dev, and not the files of the host
-// that mmdebstrap copies (mmdebstrap(1), SOURCE_DATE_EPOCH).
+// device nodes and sockets, and nothing in /dev.
 func belongs(h *tar.Header) bool {
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeDir:
 	default:
 		return false
 	}
-	switch h.Name {
-	case "", "etc/hostname", "etc/resolv.conf":
-		return false
-	}
-	return !strings.HasPrefix(h.Name, "dev/")
+	return h.Name != "" && !strings.HasPrefix(h.Name, "dev/")
 }
 
 // list reads what an archive holds.

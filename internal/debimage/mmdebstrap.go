@@ -35,6 +35,9 @@ func (b bootstrap) args(archive string) []string {
 	if b.under != "" {
 		args = append(args, "--skip=check/empty", "--setup-hook=tar-in "+b.under+" /")
 	}
+	// mmdebstrap copies these two from the host, and warns that it does
+	// (mmdebstrap(1), SOURCE_DATE_EPOCH).
+	args = append(args, `--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"`)
 	if len(b.include) > 0 {
 		args = append(args, "--include="+strings.Join(b.include, ","))
 	}
@@ -54,7 +57,6 @@ func (b bootstrap) run(ctx context.Context, archive string) error {
 	//nolint:gosec // the arguments are validated recipe fields and apt sources
 	cmd := exec.CommandContext(ctx, "mmdebstrap", b.args(part)...)
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(b.epoch.Unix(), 10), "LC_ALL=C")
-	// Left to themselves, hooks see the temporary directory of the caller.
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.WaitDelay = 10 * time.Second

@@ -37,6 +37,18 @@ def module():
     return jsonify(module=importlib.import_module(name).__name__)
 
 
+@app.get("/modules")
+def modules():
+    """Import the whole standard library and say what could not be."""
+    failed = []
+    for name in sorted(sys.stdlib_module_names - {"antigravity", "this", "__main__"}):
+        try:
+            importlib.import_module(name)
+        except BaseException as error:  # some modules exit where they do not fit
+            failed.append(f"{name}: {type(error).__name__}")
+    return jsonify(failed=failed)
+
+
 @app.get("/tls")
 def tls():
     context = ssl.create_default_context()
