@@ -209,7 +209,7 @@ func (o *hardenOptions) destinations(j *hardenJob) error {
 			return usageError{err}
 		}
 	}
-	return sameDirectory(j)
+	return o.keepInputs(j)
 }
 
 func signable(to []image.Ref) bool {
@@ -221,32 +221,37 @@ func signable(to []image.Ref) bool {
 	return false
 }
 
-// sameDirectory refuses to write over what is read.
-func sameDirectory(j *hardenJob) error {
-	if j.source.Path == "" {
-		return nil
-	}
-	source, err := realPath(j.source.Path)
-	if err != nil {
-		return usageError{err}
-	}
+// keepInputs refuses to write over what is read.
+func (o *hardenOptions) keepInputs(j *hardenJob) error {
 	outputs := []string{j.output}
 	for _, r := range j.to {
 		outputs = append(outputs, r.Path)
 	}
-	for _, out := range outputs {
-		if out == "" {
-			continue
-		}
-		real, err := realPath(out)
-		if err != nil {
-			return usageError{err}
-		}
-		if real == source || strings.HasPrefix(source, strings.TrimSuffix(real, "/")+"/") {
-			return usage("%s would be written over what is read from %s", out, j.source.Path)
+	for _, in := range append([]string{j.source.Path, o.key}, o.profiles...) {
+		for _, out := range outputs {
+			if in == "" || in == "-" || out == "" {
+				continue
+			}
+			inside, err := isInside(in, out)
+			if err != nil {
+				return usageError{err}
+			}
+			if inside {
+				return usage("%s would be written over what is read from %s", out, in)
+			}
 		}
 	}
 	return nil
+}
+
+// isInside reports whether a path is another one or below it, links resolved.
+func isInside(name, dir string) (bool, error) {
+	name, err := realPath(name)
+	if err != nil {
+		return false, err
+	}
+	dir, err = realPath(dir)
+	return name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/"), err
 }
 
 // realPath is a path without links, as far as it is there.
@@ -255,7 +260,7 @@ func realPath(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("looking for %s: %w", name, err)
 	}
-	real, err := filepath.EvalSymlinks(abs)
+	resolved, err := filepath.EvalSymlinks(abs)
 	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(abs) != abs {
 		dir, err := realPath(filepath.Dir(abs))
 		return filepath.Join(dir, filepath.Base(abs)), err
@@ -263,7 +268,7 @@ func realPath(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("looking for %s: %w", name, err)
 	}
-	return real, nil
+	return resolved, nil
 }
 
 func runHarden(ctx context.Context, env *environment, g *global, o hardenOptions, j *hardenJob) error {

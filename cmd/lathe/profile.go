@@ -35,7 +35,7 @@ func readProfile(env *environment, name string) (*profile.Profile, error) {
 	}
 	p, err := profile.Read(r, profile.Limits{})
 	if err != nil {
-		return nil, fmt.Errorf("reading the profile %s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -88,7 +89,7 @@ func runImport(ctx context.Context, env *environment, g *global, o importOptions
 	}
 	p, err := strace.Import(ctx, inputs, opts)
 	if err != nil {
-		return fmt.Errorf("importing: %w", err)
+		return fmt.Errorf("%s: %w", strings.Join(names, ", "), err)
 	}
 	if !p.Complete() {
 		env.note("the profile has no complete source: harden refuses it without --allow-incomplete; --complete vouches for the log")

@@ -103,10 +103,26 @@ func newRoot(env *environment) *cobra.Command {
 	f.StringVar(&g.format, "format", "text", "form of results: text or json")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newHarden(env, g), newExplain(env, g), newVerify(env, g), newProfile(env, g), newGenerateKeyPair(env, g), newVersion(env, g))
+	root.SetHelpCommand(newHelp())
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
 	root.SetIn(env.stdin)
 	return root
+}
+
+// newHelp is cobra's help command, for which an unknown topic is wrong use.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, topic []string) error {
+			about, rest, err := cmd.Root().Find(topic)
+			if err != nil || len(rest) > 0 {
+				return usage("no help about %q; see lathe --help", strings.Join(topic, " "))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // addLimitFlags adds the limits on what an image may ask for.

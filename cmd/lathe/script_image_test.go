@@ -29,10 +29,12 @@ import (
 //	mkindex   [-config FILE] TEXT DIR ARCH...             an index, with an attestation manifest, as buildkit writes it;
 //	                                                      the digests are in $DIGEST and $DIGEST_arch
 //	crane-push DIR REF                                    what a layout holds, to a registry
-//	blob      VAR DIR manifest|config|layer N             the path of a blob of a layout
+//	blob      VAR DIR manifest|config|layer               the path of a blob of a layout; an index is a manifest here
+//	same      OUT OUT                                     the same manifests, plan, hint and policy
 func imageCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"mkimage": mkImage, "mkarchive": mkArchive, "mkindex": mkIndex, "crane-push": cranePush, "blob": blobPath,
+		"same": same,
 	}
 }
 
@@ -192,4 +194,20 @@ func blobPath(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Setenv(args[0], blobFile(dir, h))
+}
+
+// same compares two outputs but for signatures and what names them.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: same OUT OUT")
+	}
+	a, b := topOf(ts, filepath.Join(args[0], imageDir)), topOf(ts, filepath.Join(args[1], imageDir))
+	if a.Digest != b.Digest {
+		ts.Fatalf("the images %s and %s", a.Digest, b.Digest)
+	}
+	for _, name := range []string{planFile, hintFile, policyFile} {
+		if ts.ReadFile(filepath.Join(args[0], name)) != ts.ReadFile(filepath.Join(args[1], name)) {
+			ts.Fatalf("%s of %s and %s differ", name, args[0], args[1])
+		}
+	}
 }

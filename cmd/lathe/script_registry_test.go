@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"encoding/pem"
 	"flag"
 	"io"
@@ -9,30 +10,41 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/lathe-build/lathe/internal/faultregistry"
+	"github.com/lathe-build/lathe/sign"
 )
 
 // registryCommands run registries on 127.0.0.1 until the tests end:
 //
 //	registry [-no-referrers] [-no-artifacts] [-tls CAFILE]       its host and port are in $REGISTRY
-//	fault METHOD PATH STATUS|hang|corrupt|truncate|reset [SKIP]  requests to the last registry that fail
+//	fault METHOD PATH 401|403|500|503-once|hang|corrupt|truncate|reset
+//	                                                             requests to the last registry that fail
 //	faults-off                                                   no more of them
 //	[!] requested METHOD PATH                                    the log has such a request
 //	[!] tagged REF                                               a manifest is there; its digest is in $TAGGED
+//	registry-tamper REF signature|attestation|manifest           changed such that every digest is right again
+//	signatures REF N                                         there are N signatures
 //	log-order METHOD PATH METHOD PATH                            the last of the first kind came before the first of the second
 func registryCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	t.Helper()
 	r := &registries{t: t}
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"registry": r.start, "fault": fault, "faults-off": faultsOff, "requested": requested, "tagged": tagged, "log-order": logOrder,
+		"registry-tamper": registryTamper, "signatures": countSignatures,
 	}
 }
 
@@ -49,7 +61,7 @@ func (r *registries) start(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || set.NArg() > 0 {
 		ts.Fatalf("usage: registry [-no-referrers] [-no-artifacts] [-tls CAFILE]")
 	}
-	var handler http.Handler = registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(!*noReferrers))
+	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(!*noReferrers))
 	if *noArtifacts {
 		handler = refuseArtifacts(handler)
 	}
@@ -168,5 +180,83 @@ func tagged(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if err == nil {
 		ts.Setenv("TAGGED", desc.Digest.String())
+	}
+}
+
+// registryTamper changes what a registry holds for an image.
+func registryTamper(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: registry-tamper REF WHAT")
+	}
+	ref, err := name.ParseReference(args[0])
+	ts.Check(err)
+	desc, err := remote.Head(ref)
+	ts.Check(err)
+	repo := ref.Context()
+	switch args[1] {
+	case "manifest":
+		img, err := remote.Image(ref)
+		ts.Check(err)
+		ts.Check(remote.Write(ref, annotated(img)))
+	case "signature":
+		tag := repo.Tag(sign.SignatureTag(desc.Digest))
+		ts.Check(remote.Write(tag, changedEntry(ts, tag, func(add *mutate.Addendum) {
+			add.Annotations[signatureNote] = otherSignature(ts, add.Annotations[signatureNote])
+		})))
+	case "attestation":
+		tag := repo.Tag(sign.AttestationTag(desc.Digest))
+		ts.Check(remote.Write(tag, changedEntry(ts, tag, func(add *mutate.Addendum) {
+			rc, err := add.Layer.Compressed()
+			ts.Check(err)
+			defer rc.Close()
+			var env document
+			ts.Check(json.NewDecoder(rc).Decode(&env))
+			env["payload"] = otherLevel(ts, env["payload"].(string))
+			raw, err := json.Marshal(env)
+			ts.Check(err)
+			add.Layer = static.NewLayer(raw, add.MediaType)
+		})))
+	default:
+		ts.Fatalf("cannot tamper with %q", args[1])
+	}
+}
+
+func annotated(img v1.Image) v1.Image {
+	out, _ := mutate.Annotations(img, map[string]string{"by": "mallory"}).(v1.Image)
+	return out
+}
+
+// changedEntry is an image of signatures or attestations with its last one changed.
+func changedEntry(ts *testscript.TestScript, ref name.Reference, change func(*mutate.Addendum)) v1.Image {
+	img, err := remote.Image(ref)
+	ts.Check(err)
+	manifest, err := img.Manifest()
+	ts.Check(err)
+	list, err := img.Layers()
+	ts.Check(err)
+	last := len(list) - 1
+	desc := manifest.Layers[last]
+	add := mutate.Addendum{Layer: list[last], MediaType: desc.MediaType, Annotations: desc.Annotations}
+	change(&add)
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	out, err := mutate.Append(base, add)
+	ts.Check(err)
+	return out
+}
+
+func countSignatures(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: signatures REF N")
+	}
+	ref, err := name.ParseReference(args[0])
+	ts.Check(err)
+	desc, err := remote.Head(ref)
+	ts.Check(err)
+	img, err := remote.Image(ref.Context().Tag(sign.SignatureTag(desc.Digest)))
+	ts.Check(err)
+	list, err := img.Layers()
+	ts.Check(err)
+	if got := strconv.Itoa(len(list)); got != args[1] {
+		ts.Fatalf("%s has %s signatures, want %s", args[0], got, args[1])
 	}
 }

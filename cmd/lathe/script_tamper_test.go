@@ -20,22 +20,29 @@ import (
 
 // tamperCommands change what harden wrote:
 //
-//	flip FILE [OFFSET]    another byte; the middle one by default
+//	flip FILE [layer]     one bit of the byte in the middle, or in the first gzip data
 //	tamper LAYOUT WHAT    see tamper
+//	tamper-source LAYOUT WHAT  the same for a layout that harden reads; see tamperSource
 //	resign LAYOUT KEY     signs what is there now, and attests it with the old predicate, corrected to its digest:
 //	                      what a thief of the key could do
 func tamperCommands() map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){"flip": flip, "tamper": tamper, "resign": resign}
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"flip": flip, "tamper": tamper, "tamper-source": tamperSource, "resign": resign,
+	}
 }
 
 func flip(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: flip FILE")
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: flip FILE [layer]")
 	}
 	name := ts.MkAbs(args[0])
 	raw, err := os.ReadFile(name)
 	ts.Check(err)
-	raw[len(raw)/2] ^= 1
+	at := len(raw) / 2
+	if len(args) > 1 {
+		at = bytes.Index(raw, []byte("\x1f\x8b\x08")) + 50
+	}
+	raw[at] ^= 1
 	ts.Check(os.WriteFile(name, raw, 0o600))
 }
 
@@ -82,7 +89,7 @@ func (l layoutDir) setJSON(desc document, v any) {
 }
 
 // edit changes the manifest of the entry of a kind, or takes the entry out.
-func (l layoutDir) edit(kind string, change func(manifest document) (keep bool)) {
+func (l layoutDir) edit(kind any, change func(manifest document) (keep bool)) {
 	name := filepath.Join(l.dir, "index.json")
 	raw, err := os.ReadFile(name)
 	l.ts.Check(err)
@@ -93,7 +100,7 @@ func (l layoutDir) edit(kind string, change func(manifest document) (keep bool))
 		return notes["kind"] == kind
 	})
 	if i < 0 {
-		l.ts.Fatalf("%s has no entry of the kind %s", l.dir, kind)
+		l.ts.Fatalf("%s has no entry of the kind %v", l.dir, kind)
 	}
 	entry := entries[i].(document)
 	manifest := l.parse(l.get(entry["digest"]))
@@ -155,6 +162,38 @@ func tamper(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("cannot tamper with %q", args[1])
 	}
+}
+
+// tamperSource changes a source such that every digest is right again, but it is
+// no image that can be hardened.
+func tamperSource(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tamper-source LAYOUT WHAT")
+	}
+	l := layoutDir{ts, ts.MkAbs(args[0])}
+	l.edit(nil, func(m document) bool {
+		config := l.parse(l.get(m["config"].(document)["digest"]))
+		switch args[1] {
+		case "size":
+			firstLayer(m)["size"] = firstLayer(m)["size"].(float64) + 1
+		case "diffid":
+			config["rootfs"].(document)["diff_ids"].([]any)[0] = "sha256:" + strings.Repeat("1", 64)
+		case "mediatype":
+			firstLayer(m)["mediaType"] = "application/vnd.example.layer"
+		case "encrypted":
+			firstLayer(m)["mediaType"] = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"
+		case "windows":
+			config["os"] = "windows"
+		case "artifact":
+			m["config"].(document)["mediaType"] = "application/vnd.example.config.v1+json"
+		case "layercount":
+			m["layers"] = m["layers"].([]any)[:1]
+		default:
+			ts.Fatalf("cannot tamper with %q", args[1])
+		}
+		l.setJSON(m["config"].(document), config)
+		return true
+	})
 }
 
 const signatureNote = "dev.cosignproject.cosign/signature"

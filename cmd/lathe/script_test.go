@@ -270,10 +270,10 @@ func jq(ts *testscript.TestScript, neg bool, args []string) {
 			v = x[strings.ReplaceAll(key, "%", ".")]
 		case []any:
 			i, err := strconv.Atoi(key)
-			if err != nil || i >= len(x) {
-				ts.Fatalf("%s: no item %s of %d in %s", args[1], key, len(x), args[0])
+			ts.Check(err)
+			if v = nil; i < len(x) {
+				v = x[i]
 			}
-			v = x[i]
 		default:
 			v = nil
 		}

@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/lathe-build/lathe/image"
 	"github.com/lathe-build/lathe/netpolicy"
 	"github.com/lathe-build/lathe/report"
 )
@@ -97,16 +99,17 @@ func (r *hardening) signature(o hardenOptions, j *hardenJob) *report.Signature {
 		tlog = ""
 	}
 	switch {
-	case !s.Signed && j.withImage:
-		s.Note = "there is no --key"
-	case !s.Signed:
+	case !s.Signed && o.unsigned:
 		s.Note = "--unsigned asks for none"
+	case !s.Signed:
+		s.Note = "there is no --key"
 	case o.tlogUpload:
 		s.Note = "uploaded to the transparency log " + o.rekorURL
 	default:
 		s.Note = "not in a transparency log; --tlog-upload puts it there"
 	}
-	if len(j.to) > 0 && !signable(j.to) && s.Signed {
+	unsigned := func(ref image.Ref) bool { return ref.Kind != image.OCI }
+	if slices.ContainsFunc(j.to, unsigned) && s.Signed {
 		s.Note += "; docker archives and daemons carry no signature"
 	}
 	switch {

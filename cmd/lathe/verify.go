@@ -143,6 +143,9 @@ func (e *evidence) checkDocuments() error {
 		return fmt.Errorf("the plan has the digest %s, the attestation says %s", hashOf(e.plans[0]), p.Plan)
 	}
 	e.done = append(e.done, "plan")
+	if len(e.hints) == 0 && e.policy != nil {
+		return fmt.Errorf("%s is there without %s, which it is checked with", policyFile, hintFile)
+	}
 	if len(e.hints) == 0 {
 		return nil
 	}
@@ -204,6 +207,9 @@ func (e *evidence) checkContents(ctx context.Context, g *global, spool, source s
 			return err
 		}
 		if err := checkTree(ctx, g, spool, from, section.Plan, harden.CheckSource); err != nil {
+			return fmt.Errorf("%s: %w", section.Platform, err)
+		}
+		if err := sameConfig(from, img.Image); err != nil {
 			return fmt.Errorf("%s: %w", section.Platform, err)
 		}
 	}
