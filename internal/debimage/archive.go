@@ -127,7 +127,8 @@ func difference(lower, upper listing) (entries, gone []string) {
 		if _, ok := upper[name]; ok {
 			continue
 		}
-		if _, ok := upper[path.Dir(name)]; ok || path.Dir(name) == "." {
+		above, ok := upper[path.Dir(name)]
+		if path.Dir(name) == "." || ok && above.header.Typeflag == tar.TypeDir {
 			gone = append(gone, name)
 		}
 	}
