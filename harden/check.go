@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -40,7 +41,7 @@ func (p *problems) all() []string {
 // differences in words.
 func CheckOutput(ctx context.Context, out *layers.Tree, pl *Plan) ([]string, error) {
 	var p problems
-	want := keptByLayer(pl)
+	want, next := keptByLayer(pl)
 	if len(want) != out.Layers() {
 		p.add("the image has %d layers, the plan leaves %d", out.Layers(), len(want))
 		return p.all(), nil
@@ -51,23 +52,25 @@ func CheckOutput(ctx context.Context, out *layers.Tree, pl *Plan) ([]string, err
 		if e.Shadowed {
 			p.add("layer %d: %q is hidden by a later layer", e.Layer, e.Path)
 		}
-		queue := want[e.Layer][e.Path]
-		if len(queue) == 0 {
+		at, ok := want[e.Layer][e.Path]
+		if !ok {
 			p.add("layer %d: %q is not in the plan", e.Layer, e.Path)
 			continue
 		}
-		r := queue[0]
-		want[e.Layer][e.Path] = queue[1:]
+		if later, more := next[at]; more {
+			want[e.Layer][e.Path] = later
+		} else {
+			delete(want[e.Layer], e.Path)
+		}
+		r := &pl.Records[at]
 		p.compare(out, e, r)
 		if r.SHA256 != "" && hasContent(out, e) {
 			ids, sums = append(ids, e.ID), append(sums, r.SHA256)
 		}
 	}
 	for i, layer := range want {
-		for _, name := range sortedKeys(layer) {
-			if len(layer[name]) > 0 {
-				p.add("layer %d: %q is missing", i, name)
-			}
+		for _, name := range slices.Sorted(maps.Keys(layer)) {
+			p.add("layer %d: %q is missing", i, name)
 		}
 	}
 	if err := p.contents(ctx, out, ids, sums); err != nil {
@@ -80,38 +83,33 @@ func hasContent(t *layers.Tree, e layers.Entry) bool {
 	return e.Type == layers.Regular || e.Type == layers.HardLink && t.Entry(e.Data).Type == layers.Regular
 }
 
-// keptByLayer gives for each layer that is left its records that stay, by path.
+// keptByLayer gives for each layer that is left its records that stay, by path:
+// the position of the first, and of each record the next one of the same path.
 // A layer that never had an entry is left.
-func keptByLayer(pl *Plan) []map[string][]*Record {
-	kept := make([]map[string][]*Record, pl.Layers)
+func keptByLayer(pl *Plan) (list []map[string]int, next map[int]int) {
+	kept := make([]map[string]int, pl.Layers)
 	entries := make([]int, pl.Layers)
-	for i := range pl.Records {
+	next = map[int]int{}
+	for i := len(pl.Records) - 1; i >= 0; i-- {
 		r := &pl.Records[i]
 		entries[r.Layer]++
 		if r.Action == ActDrop {
 			continue
 		}
 		if kept[r.Layer] == nil {
-			kept[r.Layer] = map[string][]*Record{}
+			kept[r.Layer] = map[string]int{}
 		}
-		kept[r.Layer][r.Path] = append(kept[r.Layer][r.Path], r)
+		if later, ok := kept[r.Layer][r.Path]; ok {
+			next[i] = later
+		}
+		kept[r.Layer][r.Path] = i
 	}
-	var list []map[string][]*Record
 	for i, m := range kept {
 		if m != nil || entries[i] == 0 {
 			list = append(list, m)
 		}
 	}
-	return list
-}
-
-func sortedKeys(m map[string][]*Record) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+	return list, next
 }
 
 // compare checks one entry against its record. A hard link may carry content

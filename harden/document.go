@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -215,7 +216,7 @@ func ReadDocument(r io.Reader) (*Document, error) {
 func (h headJSON) plan() (*Plan, error) {
 	pl := &Plan{
 		Layers: h.Layers, Policy: h.Policy, Rebased: h.Rebased, Vouched: h.Vouched, Packages: h.Packages, Tools: h.Tools,
-		Findings: h.Findings, Missing: h.Missing, decisions: map[string]Decision{},
+		Findings: h.Findings, Missing: h.Missing,
 		Source: profile.Identity{
 			ManifestDigest: h.Source.Manifest, IndexDigest: h.Source.Index, ConfigDigest: h.Source.Config,
 			DiffIDs: h.Source.DiffIDs, Platform: h.Source.Platform,
@@ -309,13 +310,11 @@ func (pl *Plan) resolver() func(string) (string, error) {
 // index makes decisions from records: what is in the root filesystem has a
 // class. Directories that no entry names are not in a document.
 func (pl *Plan) index() {
-	for _, r := range pl.Records {
-		if r.Class == "" {
-			continue
+	for i := len(pl.Records) - 1; i >= 0; i-- { // of a directory in several layers the topmost entry counts
+		if r := &pl.Records[i]; r.Class != "" {
+			pl.decisions = append(pl.decisions, Decision{Path: r.Path, Keep: r.Action != ActDrop, Reason: r.Reason})
 		}
-		if _, ok := pl.decisions[r.Path]; !ok {
-			pl.order = append(pl.order, r.Path)
-		}
-		pl.decisions[r.Path] = Decision{Path: r.Path, Keep: r.Action != ActDrop, Reason: r.Reason}
 	}
+	slices.SortStableFunc(pl.decisions, func(a, b Decision) int { return comparePaths(a.Path, b.Path) })
+	pl.decisions = slices.CompactFunc(pl.decisions, func(a, b Decision) bool { return a.Path == b.Path })
 }

@@ -107,18 +107,18 @@ type Plan struct {
 	Findings []Finding
 	Missing  []string // what the profile names and the image does not have
 
-	decisions map[string]Decision
-	order     []string
+	decisions []Decision        // of every path of the root filesystem, as comparePaths orders them
 	aliases   map[string]string // executable keys → path whose decision is theirs
 	resolve   func(string) (string, error)
 }
 
 // plan turns the planner's files into decisions and records.
 func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) {
+	tree := p.tree // so that a plan does not hold on to its planner
 	pl := &Plan{
-		Source: id, Layers: p.tree.Layers(), Policy: p.pol, Rebased: p.rebased, Vouched: p.vouched(),
-		decisions: map[string]Decision{}, aliases: map[string]string{},
-		resolve: func(name string) (string, error) { t, _, err := p.tree.Resolve(name); return t, err },
+		Source: id, Layers: tree.Layers(), Policy: p.pol, Rebased: p.rebased, Vouched: p.vouched(),
+		Records: make([]Record, 0, tree.Len()), decisions: make([]Decision, 0, len(p.order)), aliases: map[string]string{},
+		resolve: func(name string) (string, error) { t, _, err := tree.Resolve(name); return t, err },
 	}
 	edits, err := p.databaseEdits()
 	if err != nil {
@@ -128,10 +128,9 @@ func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) 
 		if !f.kept {
 			f.reason = p.whyDropped(f)
 		}
-		pl.decisions[f.path] = Decision{Path: f.path, Keep: f.kept, Reason: f.reason}
-		pl.order = append(pl.order, f.path)
+		pl.decisions = append(pl.decisions, Decision{Path: f.path, Keep: f.kept, Reason: f.reason})
 	}
-	for e := range p.tree.Entries() {
+	for e := range tree.Entries() {
 		pl.Records = append(pl.Records, p.record(e, edits))
 	}
 	if err := p.digest(ctx, pl); err != nil {
@@ -302,17 +301,23 @@ func (p *planner) preferAlias(a, b string) bool {
 // Decisions yields the decision for every path of the root filesystem, parents
 // first.
 func (pl *Plan) Decisions() iter.Seq[Decision] {
-	return func(yield func(Decision) bool) {
-		for _, name := range pl.order {
-			if !yield(pl.decisions[name]) {
-				return
-			}
-		}
+	return slices.Values(pl.decisions)
+}
+
+// decision looks up the decision for a canonical path.
+func (pl *Plan) decision(name string) (Decision, bool) {
+	i, found := slices.BinarySearchFunc(pl.decisions, name, func(d Decision, name string) int { return comparePaths(d.Path, name) })
+	if !found {
+		return Decision{}, false
 	}
+	return pl.decisions[i], true
 }
 
 // Keeps reports whether a canonical path stays.
-func (pl *Plan) Keeps(name string) bool { return pl.decisions[cleanPath(name)].Keep }
+func (pl *Plan) Keeps(name string) bool {
+	d, _ := pl.decision(cleanPath(name))
+	return d.Keep
+}
 
 func cleanPath(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
@@ -325,7 +330,7 @@ func (pl *Plan) Explain(name string) []Decision {
 	var chain []Decision
 	seen := map[string]bool{}
 	for name != "" && !seen[name] {
-		d, ok := pl.decisions[name]
+		d, ok := pl.decision(name)
 		if !ok {
 			break
 		}
@@ -339,7 +344,7 @@ func (pl *Plan) Explain(name string) []Decision {
 // canonical resolves the directories above a path, not the path itself: a link
 // explains itself.
 func (pl *Plan) canonical(name string) string {
-	if _, ok := pl.decisions[name]; ok || pl.resolve == nil {
+	if _, ok := pl.decision(name); ok || pl.resolve == nil {
 		return name
 	}
 	dirName, base := path.Split(name)
@@ -375,7 +380,7 @@ func (pl *Plan) Fate(key string) Fate {
 			}
 		}
 	}
-	d, known := pl.decisions[name]
+	d, known := pl.decision(name)
 	switch {
 	case !known:
 		return FateNotInImage

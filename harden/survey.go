@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -29,7 +30,7 @@ const (
 // file is one path of the root filesystem with what the rules know of it.
 type file struct {
 	path    string
-	entry   layers.Entry
+	entry   facts
 	class   class
 	elf     *elfdeps.File
 	shebang []string // words of a #! line
@@ -42,6 +43,15 @@ type file struct {
 	barred  bool // a drop rule names it
 	needed  bool // some ELF file of the image needs it
 	seen    bool // observed by the profile, directly
+}
+
+// facts are what the rules ask of an entry. A whole one for every path would be
+// most of the memory of a plan.
+type facts struct {
+	ID, Data int
+	Size     int64
+	Mode     fs.FileMode
+	Type     layers.Type
 }
 
 func (f *file) code() bool {
@@ -80,7 +90,7 @@ const sniffLen = 256
 func (p *planner) survey() error {
 	for name := range p.tree.Paths() {
 		e, _ := p.tree.Lookup(name)
-		f := &file{path: name, entry: e}
+		f := &file{path: name, entry: facts{ID: e.ID, Data: e.Data, Size: e.Size, Mode: e.Mode, Type: e.Type}}
 		p.files[name] = f
 		p.order = append(p.order, f)
 	}
@@ -259,7 +269,7 @@ func (p *planner) findApplets() {
 	}
 }
 
-func contentID(e layers.Entry) int {
+func contentID(e facts) int {
 	if e.Data >= 0 {
 		return e.Data
 	}
