@@ -102,10 +102,11 @@ func (w *layerWriter) copyAll(ctx context.Context, in *spooled) error {
 }
 
 func (w *layerWriter) finish() (*outLayer, error) {
-	if err := w.inner.Close(); err != nil {
+	inner := w.inner
+	w.inner = nil // closed once, whatever comes of it
+	if err := inner.Close(); err != nil {
 		return nil, fmt.Errorf("writing a layer to a temporary file: %w", err)
 	}
-	w.inner = nil
 	if err := w.buf.Flush(); err != nil {
 		return nil, fmt.Errorf("writing a layer to a temporary file: %w", err)
 	}

@@ -43,8 +43,11 @@ func readDocument(img v1.Image) (*document, *v1.ConfigFile, error) {
 	if d.manifest, err = parseObject(rawManifest); err != nil {
 		return nil, nil, fmt.Errorf("the image's manifest: %w", err)
 	}
-	if d.config, err = parseObject(rawConfig); err != nil {
+	if d.config, err = parseConfig(rawConfig); err != nil {
 		return nil, nil, fmt.Errorf("the image's config: %w", err)
+	}
+	if err := unambiguous(rawManifest); err != nil {
+		return nil, nil, fmt.Errorf("the image's manifest: %w", err)
 	}
 	if raw, ok := d.manifest.get("layers"); ok {
 		list, err := array(raw)
@@ -70,6 +73,23 @@ func readDocument(img v1.Image) (*document, *v1.ConfigFile, error) {
 		return nil, nil, fmt.Errorf("the image is for %q: only linux images can be hardened", config.OS)
 	}
 	return d, config, nil
+}
+
+// parseConfig reads an image's config, in which nothing may be said twice.
+func parseConfig(raw []byte) (*object, error) {
+	config, err := parseObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := unambiguous(raw); err != nil {
+		return nil, err
+	}
+	if run, ok := config.get("config"); ok && string(run) != "null" {
+		if _, err := parseObject(run); err != nil {
+			return nil, fmt.Errorf("its member config: %w", err)
+		}
+	}
+	return config, nil
 }
 
 // image makes the output: the input's config and manifest with the layers that

@@ -18,14 +18,12 @@ func (s *script) emit(ctx context.Context, layer int, w *layerWriter, stats *Sta
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := em.entry(i); err != nil {
-			return fmt.Errorf("%q: %w", s.t.b.entries[i].Name, err)
-		}
-		for _, link := range s.behind[i] {
-			stats.Moved++
-			if err := em.entry(link); err != nil {
-				return fmt.Errorf("%q: %w", s.t.b.entries[link].Name, err)
+		for todo := []int{i}; len(todo) > 0; todo = todo[1:] {
+			if err := em.entry(todo[0]); err != nil {
+				return fmt.Errorf("%q: %w", s.t.b.entries[todo[0]].Name, err)
 			}
+			stats.Moved += len(s.behind[todo[0]])
+			todo = append(todo, s.behind[todo[0]]...)
 		}
 	}
 	if err := em.flush(); err != nil {
@@ -48,7 +46,11 @@ func (m *emitter) entry(id int) error {
 	e := &m.s.t.b.entries[id]
 	if content, ok := m.s.replace[id]; ok {
 		m.stats.Replaced++
-		return m.encoded(e, headerEdit{size: int64(len(content)), global: e.global}, content)
+		edit := headerEdit{size: int64(len(content)), global: e.global}
+		if e.Type == HardLink {
+			edit.flag, edit.setLink = '0', true
+		}
+		return m.encoded(e, edit, content)
 	}
 	if data, ok := m.s.carrier[id]; ok {
 		m.stats.Promoted++
@@ -123,6 +125,13 @@ func (m *emitter) pad(size int64) error {
 func (m *emitter) promote(link, data *Entry) error {
 	flags := map[Type]byte{Regular: '0', Symlink: '2', CharDevice: '3', BlockDevice: '4', FIFO: '6'}
 	edit := headerEdit{flag: flags[data.Type], size: data.Size, link: data.Linkname, setLink: true, global: link.global}
+	if data.Type == CharDevice || data.Type == BlockDevice {
+		raw, c, err := m.s.t.headers(data)
+		if err != nil {
+			return err
+		}
+		edit.device = raw[c.main+deviceOff : c.main+deviceOff+deviceLen]
+	}
 	if err := m.header(link, edit); err != nil {
 		return err
 	}

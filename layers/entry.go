@@ -97,6 +97,7 @@ func (e Entry) Archived() int64 { return e.end - e.off }
 var (
 	errNoName  = errors.New("the entry has no name")
 	errClimbs  = errors.New("the name climbs with .. and engines disagree about where to")
+	errLong    = errors.New("the name is longer than Linux allows")
 	errNUL     = errors.New("the name contains a NUL byte")
 	errRootNot = errors.New("the root itself must be a directory")
 	errBareWh  = errors.New("the whiteout names nothing")

@@ -65,7 +65,7 @@ func dialects(f *testing.F) [][]byte {
 	}
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	global := &tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "g", PAXRecords: map[string]string{"comment": "c", "uid": "7"}}
+	global := &tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "g", PAXRecords: map[string]string{"comment": "c", "uname": "u"}}
 	if err := w.WriteHeader(global); err != nil {
 		f.Fatal(err)
 	}

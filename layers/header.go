@@ -18,6 +18,8 @@ const (
 	typeOff      = 156
 	linkOff      = 157
 	linkLen      = 100
+	deviceOff    = 329 // major and minor, eight bytes each
+	deviceLen    = 16
 	sparseExtOff = 482
 	extMoreOff   = 504
 )
@@ -176,6 +178,7 @@ type headerEdit struct {
 	size    int64  // new content size, -1 keeps it
 	link    string // new link name, taken when setLink
 	setLink bool
+	device  []byte            // new device numbers as a header has them
 	global  map[string]string // records of global headers to fold in
 }
 
@@ -189,6 +192,9 @@ func (h headerEdit) apply(raw []byte, c *chain) []byte {
 	longLink := true
 	if h.flag != 0 {
 		main[typeOff] = h.flag
+	}
+	if h.device != nil {
+		copy(main[deviceOff:], h.device)
 	}
 	if h.size >= 0 {
 		drop("size")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // object is a JSON object whose members keep their order and their bytes, so
@@ -22,7 +23,52 @@ type member struct {
 
 var errDuplicate = errors.New("the document has a member twice, and readers disagree about which counts")
 
-// parseObject reads one JSON object and nothing after it.
+// unambiguous refuses a JSON document in which an object, however deep, has a
+// member twice. The standard library has checked depth and syntax before.
+func unambiguous(raw []byte) error {
+	type level struct {
+		keys map[string]bool // of an object; nil in an array
+		key  bool            // the next token is a member's name
+	}
+	var stack []level
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	for {
+		tok, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading JSON: %w", err)
+		}
+		top := len(stack) - 1
+		switch tok {
+		case json.Delim('{'):
+			stack = append(stack, level{keys: map[string]bool{}, key: true})
+			continue
+		case json.Delim('['):
+			stack = append(stack, level{})
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			stack = stack[:top]
+			top--
+		default:
+			if name, ok := tok.(string); ok && top >= 0 && stack[top].key {
+				if stack[top].keys[name] {
+					return fmt.Errorf("%q: %w", name, errDuplicate)
+				}
+				stack[top].keys[name], stack[top].key = true, false
+				continue
+			}
+		}
+		if top >= 0 && stack[top].keys != nil {
+			stack[top].key = true // a value is done
+		}
+	}
+}
+
+// parseObject reads one JSON object and nothing after it. Names that differ in
+// case only are refused, since some readers take them for one.
 func parseObject(raw []byte) (*object, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	tok, err := dec.Token()
@@ -47,10 +93,11 @@ func parseObject(raw []byte) (*object, error) {
 		if err := dec.Decode(&value); err != nil {
 			return nil, fmt.Errorf("reading JSON member %q: %w", key, err)
 		}
-		if seen[key] {
+		folded := strings.ToLower(key)
+		if seen[folded] {
 			return nil, fmt.Errorf("%q: %w", key, errDuplicate)
 		}
-		seen[key] = true
+		seen[folded] = true
 		o.members = append(o.members, member{key, value})
 	}
 	if _, err := dec.Token(); err != nil {

@@ -58,6 +58,12 @@ type LimitError struct {
 
 // Error names the limit and its value.
 func (e *LimitError) Error() string {
+	switch e.What {
+	case "headers":
+		return fmt.Sprintf("an entry has more than %d bytes of headers", e.Limit)
+	case "globals":
+		return fmt.Sprintf("more than %d records of global PAX headers are in force", e.Limit)
+	}
 	return fmt.Sprintf("the image is over the limit of %d %s (--limit-%s)", e.Limit, limitUnit(e.What), e.What)
 }
 

@@ -116,7 +116,7 @@ func newScript(t *Tree, edit func(Entry) Edit) (*script, error) {
 		if d.Drop || !d.Replace {
 			continue
 		}
-		if e.Type != Regular {
+		if e.Type != Regular && e.Type != HardLink {
 			return nil, fmt.Errorf("%q is a %s: only a regular file can get new content", e.Path, e.Type)
 		}
 		s.replace[i] = d.Content
@@ -127,40 +127,47 @@ func newScript(t *Tree, edit func(Entry) Edit) (*script, error) {
 			return nil, fmt.Errorf("%q in layer %d: %w", e.Path, e.Layer, errResurrect)
 		}
 	}
-	return s, s.settleLinks()
+	s.settleLinks()
+	return s, nil
+}
+
+// apart tells whether an entry no longer has the content that its mates share:
+// it goes, or it gets content of its own.
+func (s *script) apart(id int) bool {
+	_, replaced := s.replace[id]
+	return replaced || s.drop[id]
 }
 
 // settleLinks finds for each hard link that stays what it must carry or name.
 // The first name that stays carries the content when the entry that held it goes.
-func (s *script) settleLinks() error {
+func (s *script) settleLinks() {
 	first := map[int]int{} // data ID → ID that carries the content
 	for i := range s.t.b.entries {
 		e := &s.t.b.entries[i]
 		if e.Type != HardLink || s.drop[i] {
 			continue
 		}
-		if _, ok := s.replace[e.Data]; ok {
-			return fmt.Errorf("%q is a hard link to a file that gets new content", e.Path)
+		if s.apart(i) {
+			continue // a file of its own now
 		}
-		if s.drop[e.Data] {
+		if s.apart(e.Data) {
 			c, carried := first[e.Data]
 			switch {
 			case !carried:
 				first[e.Data] = i
 				s.carrier[i] = e.Data
-			case s.drop[e.target]:
+			case s.apart(e.target), e.late: // what it names may come later than the content now
 				s.setTarget(i, c)
 			}
 			continue
 		}
-		if s.drop[e.target] {
+		if s.apart(e.target) {
 			s.setTarget(i, e.Data)
 		} else if e.late && s.t.b.entries[e.target].Layer == e.Layer {
 			s.behind[e.target] = append(s.behind[e.target], i)
 			s.moved[i] = true
 		}
 	}
-	return nil
 }
 
 // setTarget makes link i name another mate, and puts it behind that mate where

@@ -131,6 +131,7 @@ func (s *spooled) inflate(in *tee, dir string, limits Limits, budget func(int, i
 		return fmt.Errorf("reading the layer: %w", err)
 	}
 	s.compression = sniff(magic)
+	hidden := s.compression == Zstd && !bytes.HasPrefix(magic, zstdMagic())
 	if want, known := declared(s.mediaType); known && want != s.compression {
 		return fmt.Errorf("the layer's media type is %q, but its bytes are %s", s.mediaType, s.compression)
 	}
@@ -156,6 +157,8 @@ func (s *spooled) inflate(in *tee, dir string, limits Limits, budget func(int, i
 	if s.archive, err = scan(out, limits, budget); err != nil {
 		return err
 	}
+	// Several engines do not see that a blob is zstd when a skippable frame is first.
+	s.archive.irregular = s.archive.irregular || hidden
 	sum, n, err := out.finish()
 	if err != nil {
 		return err
@@ -176,11 +179,13 @@ func withRatio(in *tee, limits Limits, budget func(int, int64) error) func(int, 
 	}
 }
 
+func zstdMagic() []byte { return []byte{0x28, 0xb5, 0x2f, 0xfd} }
+
 func sniff(magic []byte) Compression {
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
 		return Gzip
-	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(magic, zstdMagic()):
 		return Zstd
 	case len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18}):
 		return Zstd // a skippable frame first

@@ -40,6 +40,9 @@ func (n *node) path() string {
 // maxLinks is how many symbolic links one lookup follows, as Linux does.
 const maxLinks = 40
 
+// maxSteps is how many components one lookup follows, those of links included.
+const maxSteps = 2048
+
 var (
 	errLoop       = errors.New("too many levels of symbolic links")
 	errNotDir     = errors.New("not a directory")
@@ -95,8 +98,7 @@ func (b *builder) add(layer int, a *archive) error {
 		case e.Type == Leftover:
 			continue
 		case e.Type.Marker():
-			e.disputed = markerDisputed(e, own, opened)
-			irregular = irregular || e.disputed
+			e.disputed = markerDisputed(e, own, opened) || !e.hides && e.Type == Opaque && opened[b.canonical(e.Path)]
 			continue
 		}
 		noteParents(opened, e.Path)
@@ -107,6 +109,7 @@ func (b *builder) add(layer int, a *archive) error {
 		if again {
 			late = append(late, i)
 		}
+		noteParents(opened, e.Path) // as it turned out to be, links followed
 	}
 	for _, i := range late {
 		mine[i].late = true
@@ -114,7 +117,7 @@ func (b *builder) add(layer int, a *archive) error {
 			return fmt.Errorf("layer %d, %q: %w", layer, mine[i].Name, err)
 		}
 	}
-	b.layers = append(b.layers, layerFacts{first, len(mine), irregular || len(late) > 0})
+	b.layers = append(b.layers, layerFacts{first, len(mine), b.dispute(mine) || irregular || len(late) > 0})
 	return nil
 }
 
@@ -125,66 +128,6 @@ func noteParents(opened map[string]bool, p string) {
 			return
 		}
 	}
-}
-
-// markerDisputed tells whether engines disagree about a whiteout: one beside
-// its own name, or an opaque marker after a sibling.
-func markerDisputed(e *Entry, own map[string]int, opened map[string]bool) bool {
-	if e.Type == Opaque {
-		return opened[e.Path]
-	}
-	_, beside := own[e.Path]
-	return beside || opened[e.Path]
-}
-
-// whiteout applies a whiteout or opaque marker to the lower layers. The parent
-// is followed through lower symbolic links, unless this layer puts a directory
-// in a link's place.
-func (b *builder) whiteout(e *Entry, own map[string]int, mine []Entry) {
-	if e.Type == Leftover {
-		return
-	}
-	dirPath, base := e.Path, ""
-	if e.Type == Whiteout {
-		dirPath, base = path.Split(e.Path)
-		dirPath = strings.TrimSuffix(dirPath, "/")
-	}
-	replaced := func(p string) bool {
-		i, ok := own[p]
-		return ok && mine[i].Type != Symlink
-	}
-	dir := b.descend(dirPath, replaced)
-	if dir == nil || !dir.dir() {
-		return
-	}
-	if e.Type == Opaque {
-		e.Path = dir.path()
-		for _, child := range dir.children {
-			e.hides = b.shadow(child, e.ID) || e.hides
-		}
-		clear(dir.children)
-		return
-	}
-	if child, ok := dir.children[base]; ok {
-		e.Path = child.path()
-		e.hides = b.shadow(child, e.ID)
-		delete(dir.children, base)
-	}
-}
-
-// descend finds the node of a directory, or nil. It stops with nil at a link
-// for which replaced is true.
-func (b *builder) descend(p string, replaced func(string) bool) *node {
-	n, _, err := b.walk(b.root, p, true, func(link *node) error {
-		if replaced(link.path()) {
-			return errNotDir
-		}
-		return nil
-	})
-	if err != nil {
-		return nil
-	}
-	return n
 }
 
 // shadow marks all entries below a node as hidden by an entry.
@@ -296,6 +239,9 @@ func (b *builder) parents(p string) (*node, error) {
 		return nil, fmt.Errorf("parent %q: %w", p, err)
 	}
 	for _, name := range rest {
+		if name == "." {
+			continue
+		}
 		if name == ".." {
 			return nil, fmt.Errorf("parent %q: %w", p, errClimbs)
 		}
@@ -316,9 +262,12 @@ func (b *builder) parents(p string) (*node, error) {
 func (b *builder) walk(from *node, p string, follow bool, visit func(*node) error) (*node, []string, error) {
 	n := from
 	todo := splitPath(p)
-	for links := 0; len(todo) > 0; {
+	for links, steps := 0, 0; len(todo) > 0; steps++ {
 		name := todo[0]
 		todo = todo[1:]
+		if steps > maxSteps {
+			return n, nil, errLoop
+		}
 		switch name {
 		case ".":
 			continue

@@ -10,11 +10,24 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 const block = 512
+
+const (
+	maxHeaders    = 5 << 20 // bytes of headers before one entry; archive/tar allows 1 MiB for each
+	maxGlobal     = 256     // records of global PAX headers in force at a time
+	namesPerEntry = 1 << 10 // bytes of names that count as one more entry: they stay in memory
+	maxPath       = 4096    // bytes of a path or of a link's target: PATH_MAX of Linux
+	maxName       = 255     // bytes of a component: NAME_MAX of Linux
+)
+
+// The prefixes of records of extended attributes, as star and libarchive write them.
+const (
+	xattrStar       = "SCHILY.xattr."
+	xattrLibarchive = "LIBARCHIVE.xattr."
+)
 
 // archive is what one pass over a layer's tar finds.
 type archive struct {
@@ -31,12 +44,17 @@ type scanner struct {
 	pos    int64
 	raw    bytes.Buffer // bytes read since capture began
 	keep   bool
+	over   bool // the headers of one entry are over maxHeaders
 	limits Limits
 	budget func(entries int, expanded int64) error
 	buf    []byte
 }
 
 func (s *scanner) Read(p []byte) (int, error) {
+	if s.keep && s.raw.Len() > maxHeaders {
+		s.over = true
+		return 0, io.ErrUnexpectedEOF
+	}
 	n, err := s.r.Read(p)
 	s.pos += int64(n)
 	if s.keep {
@@ -67,6 +85,9 @@ func (s *scanner) next(a *archive) (bool, error) {
 	s.keep = true
 	hdr, err := tar.NewReader(s).Next()
 	s.keep = false
+	if s.over {
+		return false, &LimitError{What: "headers", Limit: maxHeaders}
+	}
 	if errors.Is(err, io.EOF) {
 		return true, nil
 	}
@@ -74,7 +95,7 @@ func (s *scanner) next(a *archive) (bool, error) {
 		return false, fmt.Errorf("reading a tar header: %w", err)
 	}
 	if hdr.Typeflag == tar.TypeXGlobalHeader {
-		return false, a.addGlobal(hdr.PAXRecords)
+		return false, s.global(a, hdr.PAXRecords)
 	}
 	chain, err := parseChain(s.raw.Bytes())
 	if err != nil {
@@ -95,13 +116,13 @@ func (s *scanner) next(a *archive) (bool, error) {
 	e.end = e.dataOff + (e.physical+block-1)/block*block
 	if a.global != nil {
 		e.global = a.global
-		applyGlobal(&e, hdr, a.global)
 	}
 	grown := e.end - e.off
 	if e.sparse {
 		grown += e.Size
 	}
-	if err := s.budget(1, grown); err != nil {
+	names := len(hdr.Name) + len(hdr.Linkname)
+	if err := s.budget(1+names/namesPerEntry, grown); err != nil {
 		return false, err
 	}
 	if err := s.skip(e.end - s.pos); err != nil {
@@ -109,6 +130,21 @@ func (s *scanner) next(a *archive) (bool, error) {
 	}
 	a.entries = append(a.entries, e)
 	return false, nil
+}
+
+// global takes a global PAX header and what pads it.
+func (s *scanner) global(a *archive, records map[string]string) error {
+	n := int64(s.raw.Len())
+	if err := s.budget(1, n); err != nil {
+		return err
+	}
+	if err := a.addGlobal(records); err != nil {
+		return err
+	}
+	if err := s.skip(-n & (block - 1)); err != nil {
+		return fmt.Errorf("reading a global PAX header: %w", err)
+	}
+	return nil
 }
 
 func (s *scanner) skip(n int64) error {
@@ -145,8 +181,9 @@ func (s *scanner) rest(a *archive) error {
 	}
 }
 
-// addGlobal takes the records of a global PAX header. Records that would move
-// or resize entries are refused: some engines obey them and some do not.
+// addGlobal takes the records of a global PAX header. Most engines ignore them.
+// Those that would change an entry are refused: folding them could give a file
+// an owner or a capability that it never had in a container.
 func (a *archive) addGlobal(records map[string]string) error {
 	a.irregular = true
 	if a.global == nil {
@@ -156,7 +193,7 @@ func (a *archive) addGlobal(records map[string]string) error {
 	}
 	for k, v := range records {
 		switch {
-		case k == "path", k == "linkpath", k == "size", strings.HasPrefix(k, "GNU.sparse."):
+		case changesEntry(k):
 			return fmt.Errorf("a global PAX header sets %q for every entry, and engines disagree about that", k)
 		case v == "":
 			delete(a.global, k)
@@ -164,7 +201,25 @@ func (a *archive) addGlobal(records map[string]string) error {
 			a.global[k] = v
 		}
 	}
+	if len(a.global) > maxGlobal {
+		return &LimitError{What: "globals", Limit: maxGlobal}
+	}
 	return nil
+}
+
+// changesEntry tells the records of POSIX pax, GNU tar, star and libarchive that
+// readers act on.
+func changesEntry(key string) bool {
+	switch key {
+	case "path", "linkpath", "size", "uid", "gid", "mtime", "atime", "ctime":
+		return true
+	}
+	for _, prefix := range []string{"GNU.sparse.", xattrStar, xattrLibarchive} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func copyRecords(m map[string]string) map[string]string {
@@ -175,26 +230,14 @@ func copyRecords(m map[string]string) map[string]string {
 	return c
 }
 
-// applyGlobal gives an entry the owner that a global PAX header says, unless
-// its own records say otherwise.
-func applyGlobal(e *Entry, hdr *tar.Header, global map[string]string) {
-	set := func(key string, dst *int) {
-		if _, own := hdr.PAXRecords[key]; own {
-			return
-		}
-		if n, err := strconv.Atoi(global[key]); err == nil {
-			*dst = n
-		}
-	}
-	set("uid", &e.UID)
-	set("gid", &e.GID)
-}
-
 // newEntry reads a tar header into an Entry, without offsets.
 func newEntry(hdr *tar.Header, limits Limits) (Entry, error) {
 	clean, err := cleanName(hdr.Name)
 	if err != nil {
 		return Entry{}, fmt.Errorf("%q: %w", hdr.Name, err)
+	}
+	if err := checkLengths(clean, hdr.Linkname); err != nil {
+		return Entry{}, fmt.Errorf("%.60q...: %w", hdr.Name, err)
 	}
 	if strings.Count(clean, "/") >= limits.Depth {
 		return Entry{}, fmt.Errorf("%.60q...: %w", hdr.Name, &LimitError{What: "depth", Limit: int64(limits.Depth)})
@@ -220,6 +263,19 @@ func newEntry(hdr *tar.Header, limits Limits) (Entry, error) {
 		return Entry{}, errRootNot
 	}
 	return e, nil
+}
+
+// checkLengths refuses names that Linux does not take.
+func checkLengths(clean, link string) error {
+	if len(clean) > maxPath || len(link) > maxPath {
+		return errLong
+	}
+	for part := range strings.SplitSeq(clean, "/") {
+		if len(strings.TrimPrefix(part, whiteoutPrefix)) > maxName {
+			return errLong
+		}
+	}
+	return nil
 }
 
 func (e *Entry) setType(hdr *tar.Header) error {
@@ -251,7 +307,7 @@ func (e *Entry) setType(hdr *tar.Header) error {
 func xattrSum(records map[string]string) string {
 	var keys []string
 	for k := range records {
-		if strings.HasPrefix(k, "SCHILY.xattr.") || strings.HasPrefix(k, "LIBARCHIVE.xattr.") {
+		if strings.HasPrefix(k, xattrStar) || strings.HasPrefix(k, xattrLibarchive) {
 			keys = append(keys, k)
 		}
 	}
