@@ -99,7 +99,9 @@ func newProfileValidate(env *environment, g *global) *cobra.Command {
 				if !p.Complete() {
 					state = "no complete source"
 				}
-				fmt.Fprintf(env.stdout, "%s: valid, %s\n", name, state) //nolint:errcheck // standard output
+				if _, err := fmt.Fprintf(env.stdout, "%s: valid, %s\n", name, state); err != nil {
+					return fmt.Errorf("writing to standard output: %w", err)
+				}
 			}
 			return nil
 		},

@@ -61,7 +61,7 @@ func (r *registries) start(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || set.NArg() > 0 {
 		ts.Fatalf("usage: registry [-no-referrers] [-no-artifacts] [-tls CAFILE]")
 	}
-	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(!*noReferrers))
+	handler := registry.New(registry.Logger(quietLog()), registry.WithReferrersSupport(!*noReferrers))
 	if *noArtifacts {
 		handler = refuseArtifacts(handler)
 	}
@@ -69,7 +69,7 @@ func (r *registries) start(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("REGISTRY", server.Host)
 	if *tls != "" {
 		secure := httptest.NewTLSServer(server)
-		secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+		secure.Config.ErrorLog = quietLog()
 		ts.Defer(secure.Close)
 		ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
 		ts.Check(os.WriteFile(ts.MkAbs(*tls), ca, 0o600))
@@ -260,3 +260,5 @@ func countSignatures(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has %s signatures, want %s", args[0], got, args[1])
 	}
 }
+
+func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -59,6 +59,13 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", Cmds: cmds, UpdateScripts: *update, RequireUniqueNames: true,
+		Condition: func(cond string) (bool, error) {
+			path, ok := strings.CutPrefix(cond, "exists:")
+			if !ok {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return exists(path), nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[serverKey{}] = new([]*faultregistry.Server)
 			env.Setenv("FIXTURE", fixture)
