@@ -90,8 +90,8 @@ const sniffLen = 256
 func (p *planner) survey() error {
 	for name := range p.tree.Paths() {
 		e, _ := p.tree.Lookup(name)
-		f := &file{path: name, entry: facts{ID: e.ID, Data: e.Data, Size: e.Size, Mode: e.Mode, Type: e.Type}}
-		p.files[name] = f
+		f := &file{path: e.Path, entry: facts{ID: e.ID, Data: e.Data, Size: e.Size, Mode: e.Mode, Type: e.Type}}
+		p.files[f.path] = f
 		p.order = append(p.order, f)
 	}
 	for _, f := range p.order {

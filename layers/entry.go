@@ -118,11 +118,7 @@ func cleanName(name string) (string, error) {
 			return "", errClimbs
 		}
 	}
-	clean := strings.TrimPrefix(path.Clean("/"+name), "/")
-	if clean == "" {
-		return ".", nil
-	}
-	return clean, nil
+	return path.Clean(strings.TrimLeft(strings.TrimPrefix(name, "./"), "/")), nil // mostly part of name: no copy
 }
 
 // marker splits the path of a whiteout into its type and the path it hides.

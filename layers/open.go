@@ -46,7 +46,11 @@ func Open(ctx context.Context, img v1.Image, dir string, opts ...Option) (*Tree,
 	if err := t.spoolAll(ctx, ls, o); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
-	t.b = newBuilder(o.limits.Depth)
+	entries := 0
+	for _, s := range t.spooled {
+		entries += len(s.archive.entries)
+	}
+	t.b = newBuilder(o.limits.Depth, entries)
 	for i, s := range t.spooled {
 		if err := t.b.add(i, s.archive); err != nil {
 			return nil, errors.Join(err, t.Close())

@@ -37,6 +37,23 @@ func (n *node) path() string {
 	return string(out[:len(out)-1])
 }
 
+// at reports whether the path of a node is p.
+func (n *node) at(p string) bool {
+	for ; n.parent != nil && n.parent.parent != nil; n = n.parent {
+		var ok bool
+		if p, ok = strings.CutSuffix(p, n.name); !ok {
+			return false
+		}
+		if p, ok = strings.CutSuffix(p, "/"); !ok {
+			return false
+		}
+	}
+	if n.parent == nil {
+		return p == "."
+	}
+	return p == n.name
+}
+
 // maxLinks is how many symbolic links one lookup follows, as Linux does.
 const maxLinks = 40
 
@@ -66,8 +83,8 @@ type layerFacts struct {
 	irregular    bool
 }
 
-func newBuilder(depth int) *builder {
-	return &builder{root: &node{children: map[string]*node{}, content: -1}, depth: depth}
+func newBuilder(depth, entries int) *builder {
+	return &builder{root: &node{children: map[string]*node{}, content: -1}, depth: depth, entries: make([]Entry, 0, entries)}
 }
 
 // add applies one layer: its whiteouts to what lies below, then its entries.
@@ -185,7 +202,9 @@ func (b *builder) place(e *Entry, first int, last bool) (again bool, err error) 
 		n.children = map[string]*node{}
 	}
 	dir.children[base] = n
-	e.Path = n.path()
+	if !n.at(e.Path) {
+		e.Path = n.path()
+	}
 	return false, nil
 }
 
