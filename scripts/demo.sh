@@ -31,22 +31,10 @@ step "why is there no shell, and why is zlib still there?"
 	"$lathe" explain "$work/out" /usr/sbin/nginx
 
 step "fetch a page from the original and from the hardened image"
-run=()
-if [ "$(id -u)" = 0 ] && { command -v runc || command -v crun; } >/dev/null && command -v umoci >/dev/null; then
-	run=(go run ./e2e/cmd/fetch)
-elif command -v podman >/dev/null || command -v docker >/dev/null; then
-	run=(go run ./e2e/cmd/fetch)
-fi
-if [ "${#run[@]}" = 0 ]; then
-	echo "skipped: no runtime is here (runc or crun with umoci as root, podman, or docker)"
-else
-	for which in nginx out/image; do
-		status=0
-		printf '%-10s ' "$([ "$which" = nginx ] && echo original || echo hardened)"
-		"${run[@]}" -port 8080 "$work/$which" / || status=$?
-		[ "$status" = 0 ] || { echo "the $which image did not answer" >&2; exit 1; }
-	done
-fi
+for which in nginx out/image; do
+	printf '%-10s ' "$([ "$which" = nginx ] && echo original || echo hardened)"
+	go run ./e2e/cmd/fetch -port 8080 "$work/$which" /
+done
 
 step "before and after"
 cat "$work/summary.txt"

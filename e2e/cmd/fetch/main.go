@@ -20,7 +20,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/lathe-build/lathe/e2e/container"
 )
@@ -55,7 +54,6 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Stop(context.WithoutCancel(ctx))) }()
-	began := time.Now()
 	if err := c.Ready(ctx, *port); err != nil {
 		return err
 	}
@@ -64,8 +62,8 @@ func run(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s %d %s, %d bytes, %d ms after its start (%s)\n", //nolint:forbidigo // a program's output
-			path, answer.Status, http.StatusText(answer.Status), len(answer.Body), time.Since(began).Milliseconds(), with)
+		fmt.Printf("%s %d %s, %d bytes (%s)\n", //nolint:forbidigo // a program's output
+			path, answer.Status, http.StatusText(answer.Status), len(answer.Body), with)
 		if answer.Status != http.StatusOK {
 			return fmt.Errorf("%s answered %d", path, answer.Status)
 		}
