@@ -135,7 +135,6 @@ func (s *spooled) inflate(in *tee, dir string, limits Limits, budget func(int, i
 	if want, known := declared(s.mediaType); known && want != s.compression {
 		return fmt.Errorf("the layer's media type is %q, but its bytes are %s", s.mediaType, s.compression)
 	}
-	budget = withRatio(in, limits, budget)
 	if s.compression == Uncompressed {
 		s.tar = s.blob
 		arch, err := scan(br, limits, budget)
@@ -153,7 +152,7 @@ func (s *spooled) inflate(in *tee, dir string, limits Limits, budget func(int, i
 	if s.tar, err = scratch(dir); err != nil {
 		return err
 	}
-	out := newTee(inner, s.tar)
+	out := newTee(&ratioReader{r: inner, in: in, limit: limits.Ratio}, s.tar)
 	if s.archive, err = scan(out, limits, budget); err != nil {
 		return err
 	}
@@ -167,16 +166,22 @@ func (s *spooled) inflate(in *tee, dir string, limits Limits, budget func(int, i
 	return nil
 }
 
-// withRatio adds the check of expanded against compressed bytes to a budget.
-func withRatio(in *tee, limits Limits, budget func(int, int64) error) func(int, int64) error {
-	var expanded int64
-	return func(entries int, grown int64) error {
-		expanded += grown
-		if expanded > RatioFrom && expanded/limits.Ratio > in.n {
-			return &LimitError{What: "ratio", Limit: limits.Ratio}
-		}
-		return budget(entries, grown)
+// ratioReader checks expanded against compressed bytes, both as they are read:
+// a large file that compresses as others do is no bomb when its header is seen.
+type ratioReader struct {
+	r     io.Reader
+	in    *tee
+	out   int64
+	limit int64
+}
+
+func (r *ratioReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	r.out += int64(n)
+	if r.out > RatioFrom && r.out/r.limit > r.in.n {
+		return n, &LimitError{What: "ratio", Limit: r.limit}
 	}
+	return n, err
 }
 
 func zstdMagic() []byte { return []byte{0x28, 0xb5, 0x2f, 0xfd} }
