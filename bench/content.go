@@ -100,7 +100,7 @@ func (c *contents) write(w io.Writer, t texture, id uint64, n int64) error {
 		size := min(n, chunkSize)
 		at := rng.IntN(poolSize - chunkSize + 1)
 		if _, err := w.Write(pool[at : at+int(size)]); err != nil {
-			return err //nolint:wrapcheck // the caller names the layer
+			return err
 		}
 		n -= size
 	}

@@ -85,14 +85,14 @@ func storeAll(ctx context.Context, blobs string, list []*layer) ([]*writtenLayer
 	for i, l := range list {
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
-				return err //nolint:wrapcheck // a cancel needs no words
+				return err
 			}
 			var err error
 			written[i], err = l.store(blobs, uint64(i), c) //nolint:gosec // a position
 			return err
 		})
 	}
-	return written, g.Wait() //nolint:wrapcheck // says what it did
+	return written, g.Wait()
 }
 
 // writeDocuments writes config, manifest and index, and gives the manifest's digest.

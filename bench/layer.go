@@ -115,7 +115,7 @@ type counter struct {
 func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
-	return n, err //nolint:wrapcheck // passes on
+	return n, err
 }
 
 func (l *layer) archive(w io.Writer, number uint64, c *contents) error {
@@ -137,5 +137,5 @@ func (l *layer) archive(w io.Writer, number uint64, c *contents) error {
 			return fmt.Errorf("%q: %w", it.name, err)
 		}
 	}
-	return tw.Close() //nolint:wrapcheck // the caller names the layer
+	return tw.Close()
 }

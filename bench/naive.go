@@ -119,7 +119,7 @@ func Naive(img v1.Image, drops Drops, out string) error {
 func filtered(l v1.Layer, drop map[string]bool) (io.ReadCloser, error) {
 	in, err := l.Uncompressed()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // Naive names the layer
+		return nil, err
 	}
 	r, w := io.Pipe()
 	go func() {
@@ -134,19 +134,19 @@ func filter(w io.Writer, r io.Reader, drop map[string]bool) error {
 	for {
 		hdr, err := in.Next()
 		if errors.Is(err, io.EOF) {
-			return out.Close() //nolint:wrapcheck // Naive names the layer
+			return out.Close()
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // Naive names the layer
+			return err
 		}
 		if drop[hdr.Name] {
 			continue
 		}
 		if err := out.WriteHeader(hdr); err != nil {
-			return err //nolint:wrapcheck // Naive names the layer
+			return err
 		}
 		if _, err := io.Copy(out, in); err != nil {
-			return err //nolint:wrapcheck // Naive names the layer
+			return err
 		}
 	}
 }

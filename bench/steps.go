@@ -46,7 +46,7 @@ func OpenInput(ctx context.Context, dir string) (*Input, error) {
 }
 
 // Close frees the image's files.
-func (in *Input) Close() error { return in.source.Close() } //nolint:wrapcheck // passes on
+func (in *Input) Close() error { return in.source.Close() }
 
 // Floor inflates every layer once and checks its diff ID: what everybody who
 // looks into an image has to do at least.
@@ -66,20 +66,20 @@ func Floor(img v1.Image) error {
 func inflate(l v1.Layer) error {
 	want, err := l.DiffID()
 	if err != nil {
-		return err //nolint:wrapcheck // Floor names the layer
+		return err
 	}
 	rc, err := l.Compressed()
 	if err != nil {
-		return err //nolint:wrapcheck // Floor names the layer
+		return err
 	}
 	defer rc.Close() //nolint:errcheck // read only
 	z, err := gzip.NewReader(rc)
 	if err != nil {
-		return err //nolint:wrapcheck // Floor names the layer
+		return err
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, z); err != nil {
-		return err //nolint:wrapcheck // Floor names the layer
+		return err
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want.Hex {
 		return fmt.Errorf("the archive has the digest %s, not %s", got, want.Hex)
