@@ -75,13 +75,17 @@ const maxRead = 4 << 20
 
 // read gives the content of a small file.
 func (p *planner) read(f *file) ([]byte, error) {
-	r, err := p.tree.Content(f.entry.ID)
-	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", f.path, err)
-	}
-	b, err := io.ReadAll(io.LimitReader(r, maxRead))
+	b, err := p.readEntry(f.entry.ID)
 	if err != nil {
 		return nil, fmt.Errorf("reading %q: %w", f.path, err)
 	}
 	return b, nil
+}
+
+func (p *planner) readEntry(id int) ([]byte, error) {
+	r, err := p.tree.Content(id)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(r, maxRead))
 }

@@ -40,6 +40,11 @@ type planner struct {
 	findings  []Finding
 	refusals  []string
 	rebased   bool
+	preload   []string           // libraries that every program loads
+	guests    map[string]bool    // executables of the profile that are not of the image
+	named     map[string][]*pkg  // packages by name and by what they provide
+	followed  map[string]follows // names of packages whose dependencies were followed
+	leftOver  map[*file]bool     // directories that only unused packages list, since the last change
 }
 
 // NewPlan decides every path of an image. The identity says which image it is,
@@ -97,6 +102,7 @@ func newPlanner(t *layers.Tree, prof *profile.Profile, pol Policy) (*planner, er
 		p.dbPaths[name] = true
 	}
 	p.setPath()
+	p.setPreload()
 	return p, nil
 }
 
@@ -146,16 +152,44 @@ func (p *planner) find(name string) *file { return p.files[name] }
 // kept weakly and is now used gets its edges again, but keeps its first reason.
 func (p *planner) keep(f *file, strong bool, why Reason) {
 	switch {
-	case f == nil || f.barred && why.Kind != KeepRule:
+	case f == nil:
 		return
+	case f.barred && why.Kind != KeepRule:
+		if f.wanted == nil && strong && isNeed(f, why.Kind) {
+			f.wanted = &why
+		}
+		return
+	}
+	runs := strong && isRun(f, why.Kind)
+	switch {
 	case !f.kept:
 		f.kept, f.strong, f.reason = true, strong, why
 	case strong && !f.strong:
 		f.strong = true
+	case runs && !f.runs:
 	default:
 		return
 	}
+	f.runs = f.runs || runs
 	p.queue = append(p.queue, f)
+}
+
+// isRun tells reasons that mean that a file is run, so that what its first line
+// names is needed.
+func isRun(f *file, kind Kind) bool {
+	return kind == Executed || kind == Config || kind == KeepRule && f.entry.Mode&0o111 != 0
+}
+
+// isNeed tells reasons for which a file cannot be missed.
+func isNeed(f *file, kind Kind) bool {
+	switch kind {
+	case Executed, Config, Interpreter, Library, Helper, Link:
+		return true
+	case Opened:
+		return f.class == library
+	default:
+		return false
+	}
 }
 
 // drain follows the edges of everything that is queued.
@@ -167,6 +201,7 @@ func (p *planner) drain() {
 		p.edgeLinks(f)
 		p.edgeScript(f)
 		p.edgeELF(f)
+		p.edgePreload(f)
 		p.edgeLoadedByName(f)
 		p.edgeHelpers(f)
 		p.edgePackage(f)

@@ -126,11 +126,40 @@ func matchSegments(glob, segs []string) bool {
 	return reach[len(glob)]
 }
 
-// matchAny gives the first rule that a path falls under.
-func matchAny(rules []string, p string) (string, bool) {
+// spelling is a rule as the user wrote it and with the links above its last
+// component, or above its first star, followed: /bin/sh means usr/bin/sh.
+type spelling struct {
+	rule      string
+	canonical string
+}
+
+// spellings reads rules in an image.
+func (p *planner) spellings(rules []string) []spelling {
+	var list []spelling
 	for _, r := range rules {
-		if matchRule(r, p) {
-			return r, true
+		segs := strings.Split(r, "/")
+		n := 0
+		for n < len(segs)-1 && !strings.ContainsAny(segs[n], `*?[\`) {
+			n++
+		}
+		s := spelling{r, r}
+		if target, _, err := p.tree.Resolve(path.Join(segs[:n]...)); err == nil && n > 0 {
+			s.canonical = path.Join(append([]string{target}, segs[n:]...)...)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func (s spelling) match(name string) bool {
+	return matchRule(s.rule, name) || s.canonical != s.rule && matchRule(s.canonical, name)
+}
+
+// matchAny gives the first rule that a path falls under.
+func matchAny(rules []spelling, name string) (string, bool) {
+	for _, s := range rules {
+		if s.match(name) {
+			return s.rule, true
 		}
 	}
 	return "", false

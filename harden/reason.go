@@ -1,5 +1,7 @@
 package harden
 
+import "fmt"
+
 // Kind is why a path stays or goes.
 type Kind string
 
@@ -54,6 +56,17 @@ type Reason struct {
 	Kind Kind   `json:"kind"`
 	From string `json:"from,omitempty"` // the path whose decision explains this one
 	Note string `json:"note,omitempty"` // for people: evidence, package, rule
+}
+
+// need says in words why something cannot be missed.
+func (r Reason) need() string {
+	switch {
+	case r.From != "":
+		return fmt.Sprintf("%q needs it", r.From)
+	case r.Kind == Config:
+		return r.Note + " needs it"
+	}
+	return r.Note
 }
 
 // Decision is what becomes of one path.

@@ -123,6 +123,10 @@ func (p *planner) conflicts() error {
 			reasons = append(reasons, fmt.Sprintf("%s names %q, and %s keeps it", "a drop rule", f.path, f.reason.Note))
 			continue
 		}
+		if f.wanted != nil {
+			reasons = append(reasons, fmt.Sprintf("a drop rule names %q, but %s", f.path, f.wanted.need()))
+			continue
+		}
 		if f.seen && f.tool() {
 			reasons = append(reasons, fmt.Sprintf("a drop rule names %q, but the profile saw it run", f.path))
 		}

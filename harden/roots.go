@@ -12,33 +12,42 @@ import (
 
 // bar marks what the user's drop rules name.
 func (p *planner) bar() {
+	rules := p.spellings(p.pol.Drop)
 	for _, f := range p.order {
-		if rule, ok := matchAny(p.pol.Drop, f.path); ok && f.class != dir {
+		if rule, ok := matchAny(rules, f.path); ok && f.class != dir {
 			f.barred = true
 			f.reason = Reason{Kind: DropRule, Note: "--drop " + rule}
+		}
+	}
+	p.matchless(rules, "drop")
+}
+
+// matchless tells the rules that match nothing.
+func (p *planner) matchless(rules []spelling, what string) {
+	for _, s := range rules {
+		if f, _ := p.resolve(s.rule); f != nil {
+			continue
+		}
+		if !slices.ContainsFunc(p.order, func(f *file) bool { return s.match(f.path) }) {
+			p.note("rule-without-match", s.rule, "the "+what+" rule matches nothing in the image")
 		}
 	}
 }
 
 // rootsOfRules keeps what the user's keep rules name, as if it had been used.
 func (p *planner) rootsOfRules() {
-	if len(p.pol.Keep) == 0 {
-		return
-	}
+	rules := p.spellings(p.pol.Keep)
 	for _, f := range p.order {
-		if rule, ok := matchAny(p.pol.Keep, f.path); ok {
+		if rule, ok := matchAny(rules, f.path); ok {
 			p.keep(f, f.class != dir, Reason{Kind: KeepRule, Note: "--keep " + rule})
 		}
 	}
 	for _, rule := range p.pol.Keep {
 		if f, links := p.resolve(rule); f != nil {
 			p.keepVia(f, links, f.class != dir, Reason{Kind: KeepRule, Note: "--keep " + rule})
-			continue
-		}
-		if !slices.ContainsFunc(p.order, func(f *file) bool { return matchRule(rule, f.path) }) {
-			p.note("rule-without-match", rule, "the keep rule matches nothing in the image")
 		}
 	}
+	p.matchless(rules, "keep")
 }
 
 // rootsOfProfile keeps what the profile saw.
@@ -61,7 +70,7 @@ func imageContent(where []string) bool {
 }
 
 func (p *planner) rootExecutable(x *profile.Executable) {
-	if !imageContent(x.Layer) || onlyAttached(x.Origin) {
+	if isGuest(x) {
 		p.note("not-of-the-image", string(x.Path), "ran, but came from outside the image or from a person's session")
 		return
 	}
@@ -191,7 +200,7 @@ func (p *planner) fileUse(f *file, x *profile.File) (Kind, bool) {
 		return LookedUp, false
 	case has(profile.AccessExec):
 		return Executed, true
-	case f.class == program && content && len(x.By) > 0:
+	case f.class == program && content && p.readInside(x.By):
 		return ReadAsData, true
 	case f.class == program:
 		return "", false
@@ -202,6 +211,22 @@ func (p *planner) fileUse(f *file, x *profile.File) (Kind, bool) {
 	}
 	return LookedUp, false
 }
+
+// readInside tells whether one of the readers of a file is not known to be a
+// guest: a program from outside the image, or of a person's session.
+func (p *planner) readInside(by []string) bool {
+	if p.guests == nil {
+		p.guests = map[string]bool{}
+		for i := range p.prof.Executables {
+			if x := &p.prof.Executables[i]; isGuest(x) {
+				p.guests[x.Key] = true
+			}
+		}
+	}
+	return slices.ContainsFunc(by, func(key string) bool { return !p.guests[key] })
+}
+
+func isGuest(x *profile.Executable) bool { return !imageContent(x.Layer) || onlyAttached(x.Origin) }
 
 // rootPattern keeps everything that an upper bound covers, programs only when
 // it is one of executions.
@@ -214,7 +239,7 @@ func (p *planner) rootPattern(pat profile.Pattern) {
 	}
 	matches := 0
 	for _, f := range p.order {
-		if f.tool() && !exec || !matchSegments(strings.Split(glob, "/"), strings.Split(f.path, "/")) {
+		if p.runnable(f) && !exec || !matchSegments(strings.Split(glob, "/"), strings.Split(f.path, "/")) {
 			continue
 		}
 		matches++

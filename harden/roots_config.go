@@ -39,7 +39,7 @@ func (p *planner) commands() []command {
 // it sets up.
 func (p *planner) rootsOfConfig() {
 	for _, c := range p.commands() {
-		p.rootCommand(c)
+		p.rootCommand(c, 0)
 	}
 	if len(p.config.Cmd) > 0 && len(p.config.Entrypoint) > 0 {
 		p.rootWord(p.config.Cmd[0], Reason{Kind: Config, Note: "the config's command"})
@@ -55,9 +55,12 @@ func (p *planner) rootsOfConfig() {
 	}
 }
 
+// maxWrappers is how many wrappers of a command are looked into.
+const maxWrappers = 8
+
 // rootCommand keeps the program of a command line, what a wrapper or a shell
 // would run from it, and arguments that are files of the image.
-func (p *planner) rootCommand(c command) {
+func (p *planner) rootCommand(c command, depth int) {
 	why := Reason{Kind: Config, Note: "the config's " + c.name}
 	f, links := p.lookPath(c.argv[0])
 	if f == nil {
@@ -69,8 +72,8 @@ func (p *planner) rootCommand(c command) {
 			p.rootWord(arg, Reason{Kind: Config, Note: "an argument of the config's " + c.name})
 		}
 	}
-	if inner := unwrap(c.argv); inner != nil {
-		p.rootCommand(command{c.name, inner, false})
+	if inner := unwrap(c.argv); inner != nil && depth < maxWrappers {
+		p.rootCommand(command{c.name, inner, false}, depth+1)
 	}
 	if text, ok := shellText(c.argv); ok {
 		for _, word := range commandWords(text) {

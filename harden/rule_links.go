@@ -68,7 +68,7 @@ func (p *planner) edgeLinks(f *file) {
 // that led nowhere before. An applet's link is a tool of its own.
 func (p *planner) ruleLinks() {
 	for _, f := range p.order {
-		if f.class != link || f.kept || f.applet != "" || !p.inScope(f) {
+		if f.class != link || f.kept || f.applet != "" || !p.inScope(f) || p.unusedCommand(f) {
 			continue
 		}
 		switch t := p.find(f.target); {
@@ -80,6 +80,11 @@ func (p *planner) ruleLinks() {
 			p.keep(f, false, Reason{Kind: Link, Note: "leads to a directory"})
 		}
 	}
+}
+
+// unusedCommand tells a name in PATH of a script that was never run.
+func (p *planner) unusedCommand(f *file) bool {
+	return f.command && !p.find(f.target).runs
 }
 
 // inScope tells whether a link is nobody's, or of a package that stays, or

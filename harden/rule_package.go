@@ -2,7 +2,6 @@ package harden
 
 import (
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -21,7 +20,7 @@ func (p *planner) edgePackage(f *file) {
 			g.observed = true
 		}
 		if how == strong && g.use != strong || g.use == unused {
-			g.use, g.from = max(g.use, how), f.path
+			g.use, g.from, p.leftOver = max(g.use, how), f.path, nil
 		}
 	}
 }
@@ -85,10 +84,10 @@ func (p *planner) coheres(f *file) bool {
 // used: its configuration, what lies beside the data, its directories (R6).
 func (p *planner) keepPackageData(g *pkg) {
 	why := Reason{Kind: PackageData, From: g.from, Note: g.Name}
-	var beside []string
+	beside := map[string]bool{}
 	for _, f := range g.files {
 		if d := path.Dir(f.path); f.strong && d != "etc" && d != "." && strings.Contains(d, "/") {
-			beside = append(beside, d)
+			beside[d] = true
 		}
 	}
 	for _, f := range g.files {
@@ -96,8 +95,7 @@ func (p *planner) keepPackageData(g *pkg) {
 			continue
 		}
 		inEtc := strings.HasPrefix(f.path, "etc/") && !otherEtc(f.path)
-		isBeside := slices.ContainsFunc(beside, func(d string) bool { return strings.HasPrefix(f.path, d+"/") })
-		if inEtc || isBeside {
+		if inEtc || anyAbove(f.path, beside) {
 			p.keep(f, false, why)
 		}
 	}
@@ -106,6 +104,16 @@ func (p *planner) keepPackageData(g *pkg) {
 			p.keep(d, false, why)
 		}
 	}
+}
+
+// anyAbove tells whether one of the directories above a path is in a set.
+func anyAbove(name string, dirs map[string]bool) bool {
+	for d := path.Dir(name); d != "."; d = path.Dir(d) {
+		if dirs[d] {
+			return true
+		}
+	}
+	return false
 }
 
 // otherEtc are the places of /etc in which packages configure somebody else.
@@ -118,29 +126,50 @@ func otherEtc(name string) bool {
 	return false
 }
 
+// follows is what was followed of a package name.
+type follows struct{ data, modules bool }
+
 // ruleDepends follows a used package's dependencies (R7): through packages that
 // are only data, and one step to packages of modules when the package's code
 // was observed. A package with programs or libraries is never a dependency:
-// what is needed of it is found by use.
+// what is needed of it is found by use. A name is followed once, whoever names it.
 func (p *planner) ruleDepends(g *pkg) {
-	seen := map[*pkg]bool{g: true}
-	for todo := []*pkg{g}; len(todo) > 0; todo = todo[1:] {
-		for _, d := range todo[0].needs {
-			if seen[d] || d.hasTools {
+	type step struct {
+		from *pkg
+		name string
+	}
+	var todo []step
+	add := func(from *pkg) {
+		for _, name := range from.Depends {
+			todo = append(todo, step{from, name})
+		}
+	}
+	for add(g); len(todo) > 0; todo = todo[1:] {
+		s := todo[0]
+		done := p.followed[s.name]
+		now := follows{data: !done.data, modules: !done.modules && s.from == g && g.observed}
+		p.followed[s.name] = follows{data: true, modules: done.modules || now.modules}
+		if !now.data && !now.modules {
+			continue
+		}
+		for _, d := range p.named[s.name] {
+			if d == g || d.hasTools || d.hasCode && !now.modules || !d.hasCode && !now.data {
 				continue
 			}
-			seen[d] = true
-			if d.hasCode && (!g.observed || todo[0] != g) {
-				continue
-			}
-			if d.use < follow && len(d.files) > 0 {
-				d.use, d.from = follow, g.from
-				p.keepPackage(d, Reason{Kind: Dependency, From: g.from, Note: d.Name + ", which " + todo[0].Name + " depends on"})
-			}
-			if !d.hasCode {
-				todo = append(todo, d)
+			p.depend(d, g, s.from)
+			if !d.hasCode && !d.followed {
+				d.followed = true
+				add(d)
 			}
 		}
+	}
+}
+
+// depend keeps a package that another, which g needs, depends on.
+func (p *planner) depend(d, g, from *pkg) {
+	if d.use < follow && len(d.files) > 0 {
+		d.use, d.from, p.leftOver = follow, g.from, nil
+		p.keepPackage(d, Reason{Kind: Dependency, From: g.from, Note: d.Name + ", which " + from.Name + " depends on"})
 	}
 }
 

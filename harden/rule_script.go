@@ -83,10 +83,7 @@ func (p *planner) edgeScript(f *file) {
 	if f.shebang == nil || f.elf != nil || !f.strong {
 		return
 	}
-	if f.class != script && f.reason.Kind != Executed && f.reason.Kind != Config && f.entry.Mode&0o111 == 0 {
-		return
-	}
-	if f.class == module && f.reason.Kind != Executed && f.reason.Kind != Config {
+	if f.class != script && !f.runs && (f.class == module || f.entry.Mode&0o111 == 0) {
 		return // a module that happens to have a first line is read, not run
 	}
 	from := f.path

@@ -2,6 +2,7 @@ package harden
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/lathe-build/lathe/pkgdb"
@@ -12,13 +13,13 @@ import (
 func (p *planner) ruleBinaries() {
 	why := Reason{Kind: NothingDoes, Note: "the level binaries drops tools only"}
 	for _, f := range p.order {
-		if !f.tool() && f.class != link {
+		if !f.tool() && f.class != link && !isLayerIndex(f.path) {
 			p.keep(f, false, why)
 		}
 	}
 	p.drain()
 	for _, f := range p.order {
-		if f.class != link || f.applet != "" {
+		if f.class != link || f.applet != "" || p.unusedCommand(f) {
 			continue
 		}
 		if t := p.find(f.target); t == nil || !t.tool() || t.kept {
@@ -47,7 +48,17 @@ func (p *planner) ruleUnowned() {
 
 // droppableState tells package-manager state. A database itself is none.
 func (p *planner) droppableState(f *file) bool {
-	return pkgdb.IsState(f.path) && f.class != dir
+	return (pkgdb.IsState(f.path) || isLayerIndex(f.path)) && f.class != dir
+}
+
+// isLayerIndex tells the entries by which eStargz layers are pulled lazily
+// (stargz-snapshotter's docs/estargz.md). They list what the layers held.
+func isLayerIndex(name string) bool {
+	switch name {
+	case "stargz.index.json", ".prefetch.landmark", ".no.prefetch.landmark":
+		return true
+	}
+	return false
 }
 
 func (p *planner) isDatabase(f *file) bool { return p.dbPaths[f.path] }
@@ -56,18 +67,25 @@ func (p *planner) isDatabase(f *file) bool { return p.dbPaths[f.path] }
 // lists is listed by packages only of which nothing is used.
 func (p *planner) isLeftOver(f *file) bool {
 	for d := path.Dir(f.path); d != "."; d = path.Dir(d) {
-		parent := p.find(d)
-		if parent == nil || len(parent.owners) == 0 {
-			continue
+		if parent := p.find(d); parent != nil && len(parent.owners) > 0 {
+			return p.onlyUnused(parent)
 		}
-		for _, g := range parent.owners {
-			if g.use != unused || g.base {
-				return false
-			}
-		}
-		return true
 	}
 	return false
+}
+
+// onlyUnused tells directories that only unused packages list. The answer is
+// remembered until a package becomes used.
+func (p *planner) onlyUnused(d *file) bool {
+	if p.leftOver == nil {
+		p.leftOver = map[*file]bool{}
+	}
+	answer, known := p.leftOver[d]
+	if !known {
+		answer = !slices.ContainsFunc(d.owners, func(g *pkg) bool { return g.use != unused || g.base })
+		p.leftOver[d] = answer
+	}
+	return answer
 }
 
 // source is the .py file that a compiled .pyc file is made of, if it is there.
@@ -99,6 +117,10 @@ func (p *planner) ruleCompiled() {
 // ruleDirectories keeps the directories of packages of which something stays,
 // and directories that no package lists: something may be put there at run time.
 func (p *planner) ruleDirectories() {
+	stays := map[*pkg]bool{}
+	for _, g := range p.pkgs {
+		stays[g] = p.stays(g)
+	}
 	for _, f := range p.order {
 		if f.class != dir || f.kept || inDocs(f.path) {
 			continue
@@ -110,7 +132,7 @@ func (p *planner) ruleDirectories() {
 			continue
 		}
 		for _, g := range f.owners {
-			if p.stays(g) {
+			if stays[g] {
 				p.keep(f, false, Reason{Kind: PackageFile, Note: g.Name})
 				break
 			}

@@ -18,7 +18,7 @@ func (p *planner) scanScripts() {
 		if !f.kept || f.shebang == nil || len(f.shebang) == 0 || !isShell(path.Base(f.shebang[0])) {
 			continue
 		}
-		if f.class != script && f.reason.Kind != Executed && f.reason.Kind != Config {
+		if f.class != script && !f.runs {
 			continue
 		}
 		text, err := p.read(f)

@@ -39,10 +39,13 @@ type file struct {
 	applet  string // of another name of a multi-call binary: the binary
 	reason  Reason
 	kept    bool
-	strong  bool // kept by use: brings its package with it
-	barred  bool // a drop rule names it
-	needed  bool // some ELF file of the image needs it
-	seen    bool // observed by the profile, directly
+	strong  bool    // kept by use: brings its package with it
+	barred  bool    // a drop rule names it
+	needed  bool    // some ELF file of the image needs it
+	seen    bool    // observed by the profile, directly
+	runs    bool    // kept because it is run
+	command bool    // a link in PATH to a script beside it
+	wanted  *Reason // of a barred file: why it cannot be missed
 }
 
 // facts are what the rules ask of an entry. A whole one for every path would be
@@ -70,8 +73,8 @@ type pkg struct {
 	base     bool
 	use      use
 	from     string // the path that made it used
+	followed bool   // its dependencies are followed
 	observed bool   // its code was observed, not only reached
-	needs    []*pkg
 }
 
 type use int
@@ -104,6 +107,7 @@ func (p *planner) survey() error {
 		p.reclassify(f)
 	}
 	p.findApplets()
+	p.findCommands()
 	p.describePackages()
 	return nil
 }
@@ -257,8 +261,8 @@ func (p *planner) findApplets() {
 			if box, ok := boxes[contentID(t.entry)]; ok {
 				f.applet = box
 			}
-		case f.class == program && f.entry.Data >= 0:
-			if box, ok := boxes[f.entry.Data]; ok && box != f.path {
+		case f.class == program:
+			if box, ok := boxes[contentID(f.entry)]; ok && box != f.path {
 				f.applet = box
 			}
 		case f.class == script && len(f.shebang) > 0:
@@ -269,6 +273,27 @@ func (p *planner) findApplets() {
 	}
 }
 
+// findCommands marks the links in PATH that lead to scripts beside it: as npm
+// and distributions install commands that are modules.
+func (p *planner) findCommands() {
+	for _, f := range p.order {
+		if f.class != link || !p.onPath[path.Dir(f.path)] {
+			continue
+		}
+		t := p.files[f.target]
+		f.command = t != nil && t.shebang != nil && !t.tool() && t.entry.Mode&0o111 != 0
+	}
+}
+
+// runnable tells tools and all names that lead to them.
+func (p *planner) runnable(f *file) bool {
+	if f.tool() || f.applet != "" || f.command {
+		return true
+	}
+	t := p.files[f.target]
+	return f.class == link && t != nil && t.tool()
+}
+
 func contentID(e facts) int {
 	if e.Data >= 0 {
 		return e.Data
@@ -277,21 +302,15 @@ func contentID(e facts) int {
 }
 
 func (p *planner) describePackages() {
-	byName := map[string][]*pkg{}
+	p.named, p.followed = map[string][]*pkg{}, map[string]follows{}
 	for _, g := range p.pkgs {
 		g.base = isBase(g.Name)
-		byName[g.Name] = append(byName[g.Name], g)
-		for _, name := range g.Provides {
-			byName[name] = append(byName[name], g)
+		for _, name := range append([]string{g.Name}, g.Provides...) {
+			p.named[name] = append(p.named[name], g)
 		}
 		for _, f := range g.files {
 			g.hasCode = g.hasCode || f.code()
 			g.hasTools = g.hasTools || f.class == program || f.class == library || f.class == script && p.onPath[path.Dir(f.path)]
-		}
-	}
-	for _, g := range p.pkgs {
-		for _, name := range g.Depends {
-			g.needs = append(g.needs, byName[name]...)
 		}
 	}
 }
