@@ -44,7 +44,7 @@ func TestHarden(t *testing.T) {
 // TestExampleProfiles uses the profiles in examples/, which were recorded on
 // other builds of the images.
 func TestExampleProfiles(t *testing.T) {
-	for _, w := range []*workload{&nginx, &python} {
+	for _, w := range workloads() {
 		t.Run(w.example, func(t *testing.T) {
 			w.prepare(t)
 			out := filepath.Join(t.TempDir(), "out")

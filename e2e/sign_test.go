@@ -40,6 +40,9 @@ func cosigns(t *testing.T) []cosign {
 	}
 	var out []cosign
 	for _, p := range paths {
+		if r := run("", nil, p, "version"); r.code != 0 {
+			t.Fatalf("LATHE_COSIGN: %q does not run: exit %d\n%s", p, r.code, r.stderr)
+		}
 		c := cosign{path: p}
 		if help := run("", nil, p, "verify", "--help"); strings.Contains(help.stdout+help.stderr, "--new-bundle-format") {
 			c.more = []string{"--new-bundle-format=false"}

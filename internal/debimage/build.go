@@ -25,6 +25,10 @@ import (
 // Epoch is the time of all that an image gets, unless a caller wants another.
 const Epoch = 1735689600 // 2025-01-01
 
+// format goes into the names of what is cached: it changes with the code that
+// writes it.
+const format = "2"
+
 // Builder builds images from recipes.
 type Builder struct {
 	Cache string       // directory for layers that can be used again
@@ -45,8 +49,8 @@ type layer struct {
 	file, createdBy string
 }
 
-// Build builds the image of a recipe in the directory dir. Errors wrap
-// [ErrTools] when the host lacks a program.
+// Build builds the image of a recipe in the directory dir. Where the host lacks
+// a program, the error says what to install.
 func (b Builder) Build(ctx context.Context, dir string, r Recipe) (v1.Image, error) {
 	if b.Epoch.IsZero() {
 		b.Epoch = time.Unix(Epoch, 0).UTC()
@@ -62,7 +66,7 @@ func (b Builder) Build(ctx context.Context, dir string, r Recipe) (v1.Image, err
 		return nil, fmt.Errorf("finding the cache: %w", err)
 	}
 	b.Cache = cache
-	if err := os.MkdirAll(b.Cache, 0o755); err != nil { //nolint:gosec // mmdebstrap's other users read it
+	if err := os.MkdirAll(b.Cache, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the cache: %w", err)
 	}
 	layers, err := b.baseLayers(ctx, r)
@@ -86,9 +90,6 @@ func (b Builder) baseLayers(ctx context.Context, r Recipe) ([]layer, error) {
 		name = strings.TrimSuffix(filepath.Base(b.AlpineRoot), ".tar.gz")
 	}
 	out := layer{filepath.Join(b.Cache, name+".layer.tar.gz"), "ADD " + name + " /"}
-	if exists(out.file) {
-		return []layer{out}, nil
-	}
 	if b.AlpineRoot != "" {
 		return []layer{out}, writeBase(ctx, b.AlpineRoot, out.file)
 	}
@@ -106,7 +107,7 @@ func (b Builder) debianLayers(ctx context.Context, r Recipe) ([]layer, error) {
 	base := layer{strings.TrimSuffix(baseTar, ".tar") + ".layer.tar.gz", "mmdebstrap --variant=minbase " + suite}
 	if !exists(baseTar) {
 		b.note("bootstrapping %s (once; takes about half a minute)", suite)
-		if err := start.run(ctx, baseTar); err != nil {
+		if err := start.runClean(ctx, baseTar); err != nil {
 			return nil, err
 		}
 	}
@@ -165,7 +166,7 @@ func (b Builder) release(suite string) (string, []source, error) {
 
 // cached names the archive of a bootstrap in the cache.
 func (b Builder) cached(name string, s bootstrap) string {
-	sum := sha256.Sum256([]byte(strings.Join(s.args(""), "\x00") + s.epoch.String()))
+	sum := sha256.Sum256([]byte(strings.Join(s.args(""), "\x00") + s.epoch.String() + format))
 	return filepath.Join(b.Cache, name+"-"+hex.EncodeToString(sum[:6])+".tar")
 }
 
@@ -197,7 +198,6 @@ func (b Builder) writeProgram(ctx context.Context, dir string, r Recipe, to stri
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	target := strings.TrimPrefix(path.Clean(r.Target), "/")
-	//nolint:gosec // the package is the caller's own
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=",
 		"-o", filepath.Join(temp, filepath.FromSlash(target)), "./"+r.Program)
 	cmd.Dir = dir

@@ -17,10 +17,11 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// layerWriter writes a gzipped layer under a temporary name.
+// layerWriter writes an archive under a temporary name, gzipped where its name
+// ends in .gz.
 type layerWriter struct {
 	file *os.File
-	gzip *gzip.Writer
+	gzip *gzip.Writer // may be nil
 	tar  *tar.Writer
 }
 
@@ -28,6 +29,9 @@ func newLayerWriter(name string) (*layerWriter, error) {
 	file, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.tmp")
 	if err != nil {
 		return nil, fmt.Errorf("creating a layer: %w", err)
+	}
+	if !strings.HasSuffix(name, ".gz") {
+		return &layerWriter{file: file, tar: tar.NewWriter(file)}, nil
 	}
 	zip := gzip.NewWriter(file)
 	return &layerWriter{file: file, gzip: zip, tar: tar.NewWriter(zip)}, nil
@@ -37,7 +41,10 @@ func newLayerWriter(name string) (*layerWriter, error) {
 // what there is.
 func (w *layerWriter) finish(name string, err error) error {
 	if err == nil {
-		err = errors.Join(w.tar.Close(), w.gzip.Close())
+		err = w.tar.Close()
+	}
+	if err == nil && w.gzip != nil {
+		err = w.gzip.Close()
 	}
 	if err = errors.Join(err, w.file.Close()); err == nil {
 		err = os.Rename(w.file.Name(), name)
@@ -66,7 +73,7 @@ func (w *layerWriter) put(h *tar.Header, data io.Reader) error {
 	return nil
 }
 
-// writeBase writes all of an archive as a layer.
+// writeBase writes all of an archive that belongs in an image.
 func writeBase(ctx context.Context, archive, layer string) error {
 	w, err := newLayerWriter(layer)
 	if err != nil {

@@ -14,10 +14,6 @@ import (
 	"time"
 )
 
-// ErrTools is wrapped when a program of the host is missing. The message says
-// what to install.
-var ErrTools = errors.New("a program that builds images is missing")
-
 // bootstrap is one run of mmdebstrap.
 type bootstrap struct {
 	variant string // minbase, custom or extract
@@ -33,7 +29,7 @@ type bootstrap struct {
 func (b bootstrap) args(archive string) []string {
 	args := []string{"--quiet", "--variant=" + b.variant}
 	if b.under != "" {
-		args = append(args, "--skip=check/empty", "--setup-hook=tar-in "+b.under+" /")
+		args = append(args, "--skip=check/empty", "--setup-hook=tar-in '"+b.under+"' /")
 	}
 	// mmdebstrap copies these two from the host, and warns that it does
 	// (mmdebstrap(1), SOURCE_DATE_EPOCH).
@@ -54,12 +50,12 @@ func (b bootstrap) run(ctx context.Context, archive string) error {
 		return err
 	}
 	part := strings.TrimSuffix(archive, ".tar") + ".part.tar"
-	//nolint:gosec // the arguments are validated recipe fields and apt sources
 	cmd := exec.CommandContext(ctx, "mmdebstrap", b.args(part)...)
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(b.epoch.Unix(), 10), "LC_ALL=C")
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.WaitDelay = 10 * time.Second
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it has mounts to undo
+	cmd.WaitDelay = 30 * time.Second
 	if err := cmd.Run(); err != nil {
 		return errors.Join(fmt.Errorf("running mmdebstrap for %s: %w\n%s", filepath.Base(archive), err, tail(output.String(), 15)),
 			os.RemoveAll(part))
@@ -68,6 +64,16 @@ func (b bootstrap) run(ctx context.Context, archive string) error {
 		return fmt.Errorf("keeping %s: %w", archive, err)
 	}
 	return nil
+}
+
+// runClean writes archive without what does not belong in an image: without
+// root, mmdebstrap cannot start from an archive that holds device nodes.
+func (b bootstrap) runClean(ctx context.Context, archive string) error {
+	raw := strings.TrimSuffix(archive, ".tar") + ".raw.tar"
+	if err := b.run(ctx, raw); err != nil {
+		return err
+	}
+	return errors.Join(writeBase(ctx, raw, archive), os.Remove(raw))
 }
 
 // checkTools says what is missing to run mmdebstrap as this user.
@@ -84,7 +90,7 @@ func checkTools() error {
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		return fmt.Errorf("%w: try `sudo apt-get install %s`", ErrTools, strings.Join(missing, " "))
+		return fmt.Errorf("building images needs more programs: try `sudo apt-get install %s`", strings.Join(missing, " "))
 	}
 	return nil
 }

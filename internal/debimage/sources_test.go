@@ -98,3 +98,32 @@ func textFS(files map[string]string) fstest.MapFS {
 	}
 	return out
 }
+
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	host := textFS(map[string]string{
+		"etc/os-release":       "ID=debian\nVERSION_CODENAME=bookworm\n",
+		"etc/apt/sources.list": "deb http://mirror.example bookworm main\n",
+	})
+	tests := []struct {
+		name, suite, wantSuite string
+		host                   fstest.MapFS
+		wantSources            int
+		wantErr                bool
+	}{
+		{name: "the host's", host: host, wantSuite: "bookworm", wantSources: 1},
+		{name: "the host's by name", host: host, suite: "bookworm", wantSuite: "bookworm", wantSources: 1},
+		{name: "another one", host: host, suite: "trixie", wantSuite: "trixie"},
+		{name: "another host", host: fstest.MapFS{}, wantErr: true},
+		{name: "another host, named", host: fstest.MapFS{}, suite: "trixie", wantSuite: "trixie"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			suite, sources, err := Builder{Host: test.host}.release(test.suite)
+			if suite != test.wantSuite || len(sources) != test.wantSources || (err != nil) != test.wantErr {
+				t.Errorf("got %q, %v, %v", suite, sources, err)
+			}
+		})
+	}
+}

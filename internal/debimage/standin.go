@@ -78,7 +78,7 @@ func appletPaths(ctx context.Context, temp string, busybox []byte) (applets []st
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	program := filepath.Join(dir, "busybox")
-	if err := os.WriteFile(program, busybox, 0o700); err != nil { //nolint:gosec // it must be executable
+	if err := os.WriteFile(program, busybox, 0o700); err != nil {
 		return nil, fmt.Errorf("running busybox: %w", err)
 	}
 	output, err := exec.CommandContext(ctx, program, "--list-full").Output()

@@ -69,7 +69,7 @@ func TestBootstrapArgs(t *testing.T) {
 		sources: []source{{uri: "http://mirror.example", suite: "bookworm", components: []string{"main"}}},
 	}
 	want := []string{
-		"--quiet", "--variant=custom", "--skip=check/empty", "--setup-hook=tar-in /cache/base.tar /",
+		"--quiet", "--variant=custom", "--skip=check/empty", "--setup-hook=tar-in '/cache/base.tar' /",
 		`--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"`, "--include=curl,nginx",
 		"bookworm", "out.tar", "deb http://mirror.example bookworm main",
 	}

@@ -36,7 +36,6 @@ func run(ctx context.Context) (err error) {
 	output := flag.String("o", "", "log to write")
 	port := flag.Int("port", 8080, "TCP port of the server")
 	tag := flag.String("tag", "latest", "tag of the image in the layout")
-	root := flag.String("bundle", "/tmp/lathe-record", "directory for the unpacked image; removed before and after")
 	flag.Parse()
 	if *output == "" || flag.NArg() < 2 {
 		return errors.New("usage: record -o LOG [-port N] [-tag TAG] LAYOUT PATH…")
@@ -45,11 +44,15 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("finding %s: %w", *output, err)
 	}
-	if err := os.RemoveAll(*root); err != nil {
-		return fmt.Errorf("clearing %s: %w", *root, err)
+	temp, err := os.MkdirTemp("", "lathe-record-*")
+	if err != nil {
+		return fmt.Errorf("making a directory: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(*root)) }()
-	bundle, err := container.Unpack(ctx, flag.Arg(0), *tag, *root)
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	if err := os.Chmod(temp, 0o755); err != nil { // the image's user must reach its root
+		return fmt.Errorf("making a directory: %w", err)
+	}
+	bundle, err := container.Unpack(ctx, flag.Arg(0), *tag, filepath.Join(temp, "bundle"))
 	if err != nil {
 		return err
 	}
