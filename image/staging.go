@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -249,10 +250,30 @@ func removeLeftovers(parent, prefix string) {
 		dir := filepath.Join(parent, e.Name())
 		lock, free := lockStale(filepath.Join(dir, stagingLock))
 		if !free {
+			removeUnlocked(dir)
 			continue
 		}
 		_ = os.RemoveAll(dir) // another user's directory stays
 		_ = lock.Close()
+	}
+}
+
+// removeUnlocked removes a temporary directory that has no lock: its run was
+// killed before it made one, or while it removed everything. A living run that
+// is about to make one finds its directory gone and makes another. Nothing but
+// the lock is ever put into an empty directory, so what has other content and
+// no lock is nobody's.
+func removeUnlocked(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	isLock := func(e fs.DirEntry) bool { return e.Name() == stagingLock }
+	switch {
+	case len(entries) == 0:
+		_ = os.Remove(dir) // fails when there is a lock by now
+	case !slices.ContainsFunc(entries, isLock):
+		_ = os.RemoveAll(dir)
 	}
 }
 

@@ -214,6 +214,26 @@ func TestStageKilled(t *testing.T) {
 	}
 }
 
+// A run that was killed before it had a lock, or while it removed everything,
+// leaves a directory without one.
+func TestStageKilledWithoutLock(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	if err := os.Mkdir(filepath.Join(parent, ".out.lathe-1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeTestFile(t, filepath.Join(parent, ".out.lathe-2", "out", "half"), nil)
+	writeTestFile(t, filepath.Join(parent, ".other.lathe-3", "out", "half"), nil)
+	s := stageOrFail(t, filepath.Join(parent, "out"), false)
+	if err := s.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(parent)
+	if err != nil || len(entries) != 1 || entries[0].Name() != ".other.lathe-3" {
+		t.Errorf("after the next run there are %v, %v", entries, err)
+	}
+}
+
 func TestWriteFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
