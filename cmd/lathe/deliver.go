@@ -359,8 +359,19 @@ func (r *hardening) writeOne(ctx context.Context, g *global, o hardenOptions, re
 	if ref.Kind == image.DockerDaemon {
 		return image.WriteDaemon(ctx, ref.Name, img, g.imageOptions())
 	}
-	if !strings.Contains(tag, ":") {
-		tag = strings.TrimSuffix(filepath.Base(ref.Path), filepath.Ext(ref.Path)) + ":" + tag
+	name := ref.Tag
+	if name == "" {
+		name = archiveName(ref.Path, tag)
 	}
-	return image.WriteDockerArchive(ctx, ref.Path, tag, img, o.force)
+	return image.WriteDockerArchive(ctx, ref.Path, name, img, o.force)
+}
+
+// archiveName names the image of an archive after the file, where that makes a
+// name; an archive need not name its image.
+func archiveName(file, tag string) string {
+	base := strings.ToLower(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
+	if len(base) < 2 || strings.Trim(base, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		return ""
+	}
+	return base + ":" + tag
 }
