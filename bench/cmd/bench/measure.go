@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lathe-build/lathe/bench"
+	"github.com/lathe-build/lathe/harden"
 )
 
 // usage is what one process took.
@@ -54,9 +55,9 @@ func (o *options) child(ctx context.Context, step, dir, scratch, shape string) (
 }
 
 // harden runs the whole of lathe harden, without a signature.
-func (o *options) harden(ctx context.Context, dir, scratch, level string) (usage, error) {
+func (o *options) harden(ctx context.Context, dir, scratch string, level harden.Level) (usage, error) {
 	return measure(exec.CommandContext(ctx, o.lathe, "harden", "oci:"+filepath.Join(dir, bench.LayoutDir),
-		"--profile", filepath.Join(dir, bench.ProfileFile), "--level", level, "-o", filepath.Join(scratch, "out"), "--quiet"), scratch)
+		"--profile", filepath.Join(dir, bench.ProfileFile), "--level", string(level), "-o", filepath.Join(scratch, "out"), "--quiet"), scratch)
 }
 
 // measure runs a process to its end. The peak is what the kernel counted for
@@ -89,27 +90,30 @@ func (o *options) steps(ctx context.Context) (*bench.Facts, []measured, error) {
 		return nil, nil, err
 	}
 	defer clean()
-	if _, err := o.child(ctx, stepDrops, dir, scratch, ""); err != nil {
-		return nil, nil, err
+	for _, level := range []harden.Level{harden.Packages, harden.Binaries} {
+		if _, err := o.child(ctx, stepDrops, dir, scratch, string(level)); err != nil {
+			return nil, nil, err
+		}
 	}
 	type step struct {
 		name, what string
 		run        func(scratch string) (usage, error)
 	}
-	own := func(name string) func(string) (usage, error) {
-		return func(scratch string) (usage, error) { return o.child(ctx, name, dir, scratch, "") }
+	own := func(name string, level harden.Level) func(string) (usage, error) {
+		return func(scratch string) (usage, error) { return o.child(ctx, name, dir, scratch, string(level)) }
 	}
-	whole := func(level string) func(string) (usage, error) {
+	whole := func(level harden.Level) func(string) (usage, error) {
 		return func(scratch string) (usage, error) { return o.harden(ctx, dir, scratch, level) }
 	}
 	list := []step{
-		{nameFloor, "inflate every layer and hash what is inside, once", own(stepFloor)},
-		{"Tree", "`layers.Open`: the same, and spool, check, parse", own(stepTree)},
-		{"Tree + Plan", "and `harden.NewPlan`, which hashes what stays", own(stepPlan)},
-		{"Tree + Plan + Rewrite", "and `harden.Apply`, which writes the layers that lose something", own(stepRewrite)},
-		{nameHarden, "`lathe harden -o`: and hint, plan, report, layout, and reading all of it back", whole("packages")},
-		{"whole harden, binaries", "the same with `--level binaries`, which drops little and so compresses more", whole("binaries")},
-		{nameNaive, "the filtering only, with go-containerregistry", own(stepNaive)},
+		{nameFloor, "inflate every layer and hash what is inside, once", own(stepFloor, harden.Packages)},
+		{"Tree", "`layers.Open`: the same, and spool, check, parse", own(stepTree, harden.Packages)},
+		{"Tree + Plan", "and `harden.NewPlan`, which hashes what stays", own(stepPlan, harden.Packages)},
+		{"Tree + Plan + Rewrite", "and `harden.Apply`, which writes the layers that lose something", own(stepRewrite, harden.Packages)},
+		{nameHarden, "`lathe harden -o`: and hint, plan, report, layout, and reading all of it back", whole(harden.Packages)},
+		{nameNaive, "the filtering of that only, with go-containerregistry", own(stepNaive, harden.Packages)},
+		{nameHarden + atBinaries, "the same with `--level binaries`, which drops less and so compresses more", whole(harden.Binaries)},
+		{nameNaive + atBinaries, "the filtering of that only", own(stepNaive, harden.Binaries)},
 	}
 	runs := make([][]usage, len(list))
 	for range o.runs {
@@ -183,7 +187,7 @@ func (o *options) measureGrowth(ctx context.Context) ([]grown, error) {
 		if err != nil {
 			return nil, err
 		}
-		u, err := inScratch(o.dir, func(scratch string) (usage, error) { return o.harden(ctx, dir, scratch, "packages") })
+		u, err := inScratch(o.dir, func(scratch string) (usage, error) { return o.harden(ctx, dir, scratch, harden.Packages) })
 		if err != nil {
 			return nil, err
 		}

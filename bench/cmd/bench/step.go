@@ -13,7 +13,8 @@ import (
 	"github.com/lathe-build/lathe/harden"
 )
 
-// stepCommand makes this program run one step and end: step NAME DIR SCRATCH [SHAPE].
+// stepCommand makes this program run one step and end: step NAME DIR SCRATCH
+// WORD. The word is the shape to generate, else the level.
 const stepCommand = "step"
 
 // The steps that are processes of this program.
@@ -27,7 +28,10 @@ const (
 	stepNaive    = "naive"
 )
 
-const dropsFile = "drops.txt"
+// dropsFile is what a level drops, for the naive pipeline.
+func dropsFile(dir string, level harden.Level) string {
+	return filepath.Join(dir, "drops-"+string(level)+".txt")
+}
 
 // shapeOf is the shape with a name: standard, entries-N, huge-N.
 func shapeOf(name string) (bench.Shape, error) {
@@ -45,12 +49,12 @@ func shapeOf(name string) (bench.Shape, error) {
 }
 
 func runStep(ctx context.Context, args []string) error {
-	if len(args) < 3 {
-		return errors.New("a step needs its name and two directories")
+	if len(args) != 4 {
+		return errors.New("a step needs its name, two directories and a word")
 	}
-	name, dir, scratch := args[0], args[1], args[2]
+	name, dir, scratch, level := args[0], args[1], args[2], harden.Level(args[3])
 	if name == stepGenerate {
-		shape, err := shapeOf(args[len(args)-1])
+		shape, err := shapeOf(args[3])
 		if err != nil {
 			return err
 		}
@@ -66,17 +70,17 @@ func runStep(ctx context.Context, args []string) error {
 	case stepFloor:
 		return bench.Floor(in.Image)
 	case stepNaive:
-		drops, err := bench.ReadDrops(filepath.Join(dir, dropsFile))
+		drops, err := bench.ReadDrops(dropsFile(dir, level))
 		if err != nil {
 			return err
 		}
 		return bench.Naive(in.Image, drops, filepath.Join(scratch, "naive"))
 	}
-	return layerStep(ctx, name, dir, scratch, in)
+	return layerStep(ctx, name, dir, scratch, level, in)
 }
 
 // layerStep runs the steps that build on each other.
-func layerStep(ctx context.Context, name, dir, scratch string, in *bench.Input) error {
+func layerStep(ctx context.Context, name, dir, scratch string, level harden.Level, in *bench.Input) error {
 	t, err := bench.Tree(ctx, in, scratch)
 	if err != nil {
 		return err
@@ -85,12 +89,12 @@ func layerStep(ctx context.Context, name, dir, scratch string, in *bench.Input) 
 	if name == stepTree {
 		return nil
 	}
-	pl, err := bench.Plan(ctx, in, t, harden.Packages)
+	pl, err := bench.Plan(ctx, in, t, level)
 	switch {
 	case err != nil || name == stepPlan:
 		return err
 	case name == stepDrops:
-		return bench.WriteDrops(filepath.Join(dir, dropsFile), t, pl)
+		return bench.WriteDrops(dropsFile(dir, level), t, pl)
 	case name == stepRewrite:
 		_, err := bench.Rewrite(ctx, t, pl)
 		return err
