@@ -3,6 +3,8 @@ package harden
 import (
 	"path"
 	"strings"
+
+	"github.com/lathe-build/lathe/pkgdb"
 )
 
 // pack is knowledge about files that programs need although few profiles see
@@ -76,6 +78,22 @@ func (p *planner) rulePacks() {
 					p.keep(f, false, why)
 				}
 			})
+		}
+	}
+}
+
+// ruleEmptyDirs keeps the directories that the image has empty, outside the
+// places of installed files: something is written or mounted there.
+func (p *planner) ruleEmptyDirs() {
+	for i, f := range p.order {
+		top, _, _ := strings.Cut(f.path, "/")
+		switch top {
+		case "usr", "etc", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "boot":
+			continue
+		}
+		isEmpty := i+1 == len(p.order) || !strings.HasPrefix(p.order[i+1].path, f.path+"/")
+		if f.class == dir && isEmpty && !pkgdb.IsState(f.path+"/x") {
+			p.keep(f, false, Reason{Kind: Pack, Note: "empty directories"})
 		}
 	}
 }

@@ -41,6 +41,7 @@ type planner struct {
 	refusals  []string
 	rebased   bool
 	preload   []string           // libraries that every program loads
+	stateDirs map[*file]bool     // listed directories with files of nobody's that the profile saw
 	guests    map[string]bool    // executables of the profile that are not of the image
 	named     map[string][]*pkg  // packages by name and by what they provide
 	followed  map[string]follows // names of packages whose dependencies were followed
@@ -229,8 +230,10 @@ func (p *planner) spread() error {
 		p.drain()
 		return nil
 	}
+	p.findStateDirs()
 	fixpoint()
 	p.rulePacks()
+	p.ruleEmptyDirs()
 	p.drain()
 	fixpoint()
 	p.ruleCopyright()

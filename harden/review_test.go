@@ -261,3 +261,34 @@ func TestWrappersOfWrappers(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// TestStateOfGonePackage keeps all of a directory of data of which the profile
+// saw some, though only a package that goes lists it: a database's files were
+// made when it was installed, and no run opens all of them. Directories that
+// are empty are places to write or to mount.
+func TestStateOfGonePackage(t *testing.T) {
+	t.Parallel()
+	text := debianText() + `---
+file var/lib/curl/data/1
+file var/lib/curl/data/deep/2
+dir var/lib/curl/data/empty
+dir var/log/curl
+dir var/cache/apt/archives
+dir usr/share/curl/empty`
+	text = strings.Replace(text, `/var/lib/curl\n`, `/var/lib/curl\n/var/log/curl\n/usr/share/curl\n/usr/share/curl/empty\n`, 1)
+	for _, used := range []bool{false, true} {
+		prof := complete("/usr/bin/server")
+		if used {
+			prof.Files = []profile.File{{Path: "/var/lib/curl/data/1", Access: []string{profile.AccessOpen}}}
+		}
+		pl := newPlan(t, tree(t, text, server), prof, harden.Policy{})
+		for p, want := range map[string]bool{
+			"var/lib/curl/data/1": used, "var/lib/curl/data/deep/2": used, "var/lib/curl/history": used,
+			"var/lib/curl/data/empty": true, "var/log/curl": true, "usr/share/curl/empty": false, "usr/bin/curl": false,
+		} {
+			if pl.Keeps(p) != want {
+				t.Errorf("used %v: %s stays: %v, want %v: %+v", used, p, !want, want, pl.Explain(p))
+			}
+		}
+	}
+}

@@ -66,15 +66,34 @@ func (p *planner) isDatabase(f *file) bool { return p.dbPaths[f.path] }
 // isLeftOver tells whether the nearest directory above a path that any package
 // lists is listed by packages only of which nothing is used.
 func (p *planner) isLeftOver(f *file) bool {
-	for d := path.Dir(f.path); d != "."; d = path.Dir(d) {
-		if parent := p.find(d); parent != nil && len(parent.owners) > 0 {
-			return p.onlyUnused(parent)
-		}
-	}
-	return false
+	d := p.listedAbove(f)
+	return d != nil && p.onlyUnused(d)
 }
 
-// onlyUnused tells directories that only unused packages list. The answer is
+// listedAbove is the nearest directory above a path that any package lists.
+func (p *planner) listedAbove(f *file) *file {
+	for d := path.Dir(f.path); d != "."; d = path.Dir(d) {
+		if parent := p.find(d); parent != nil && len(parent.owners) > 0 {
+			return parent
+		}
+	}
+	return nil
+}
+
+// findStateDirs finds the directories with files of nobody's that the profile
+// saw: a database that was made when its package was installed, say. What else
+// nobody owns there is part of the same.
+func (p *planner) findStateDirs() {
+	p.stateDirs = map[*file]bool{}
+	for _, f := range p.order {
+		if f.seen && f.strong && len(f.owners) == 0 && f.class != dir && f.class != link {
+			p.stateDirs[p.listedAbove(f)] = true
+		}
+	}
+}
+
+// onlyUnused tells directories that only unused packages list, and of which
+// nothing was seen in use. The answer is
 // remembered until a package becomes used.
 func (p *planner) onlyUnused(d *file) bool {
 	if p.leftOver == nil {
@@ -82,7 +101,7 @@ func (p *planner) onlyUnused(d *file) bool {
 	}
 	answer, known := p.leftOver[d]
 	if !known {
-		answer = !slices.ContainsFunc(d.owners, func(g *pkg) bool { return g.use != unused || g.base })
+		answer = !p.stateDirs[d] && !slices.ContainsFunc(d.owners, func(g *pkg) bool { return g.use != unused || g.base })
 		p.leftOver[d] = answer
 	}
 	return answer
