@@ -18,7 +18,7 @@ COSIGN_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 export COSIGN_PASSWORD
 "$lathe" generate-key-pair --output-key-prefix "$work/cosign"
 
-step "harden it; the profile was recorded on another build of the image, so --rebase"
+step "harden it; the profile was recorded elsewhere, maybe on another build of the image, so --rebase"
 "$lathe" harden "oci:$work/nginx" --profile examples/nginx/profile.json --rebase \
 	--selector app=web --key "$work/cosign.key" -o "$work/out" >"$work/summary.txt"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the demo and the end-to-end tests need from the distribution:
 #   scripts/deps.sh demo   mmdebstrap, and uidmap for users other than root
-#   scripts/deps.sh e2e    also runc, umoci, skopeo and strace
+#   scripts/deps.sh e2e    also iproute2, runc, skopeo, strace, umoci and util-linux
 # What is there already is left alone; what is missing is installed with one
 # line that says so.
 set -euo pipefail
@@ -9,7 +9,7 @@ set -euo pipefail
 want=(mmdebstrap)
 [ "$(id -u)" = 0 ] || want+=(uidmap)
 if [ "${1:-demo}" = e2e ]; then
-	want+=(runc umoci skopeo strace uidmap)
+	want+=(iproute2 runc skopeo strace uidmap umoci util-linux)
 fi
 missing=()
 for package in "${want[@]}"; do
