@@ -159,6 +159,8 @@ func tamper(ts *testscript.TestScript, neg bool, args []string) {
 		l.edit(image.KindSignatures, func(document) bool { return false })
 	case "no-attestation":
 		l.edit(image.KindAttestations, func(document) bool { return false })
+	case "second-image":
+		l.addImage()
 	default:
 		ts.Fatalf("cannot tamper with %q", args[1])
 	}
@@ -211,6 +213,24 @@ func (l layoutDir) addEntry(m document) bool {
 	config["rootfs"].(document)["diff_ids"].([]any)[0] = hashOf(tarball).String()
 	l.setJSON(m["config"].(document), config)
 	return true
+}
+
+// addImage puts an image of nobody's before the others, under the same tag.
+func (l layoutDir) addImage() {
+	name := filepath.Join(l.dir, "index.json")
+	raw, err := os.ReadFile(name)
+	l.ts.Check(err)
+	index := l.parse(raw)
+	entries := index["manifests"].([]any)
+	first := entries[0].(document)
+	manifest := l.parse(l.get(first["digest"]))
+	manifest["annotations"] = document{"by": "mallory"}
+	second := document{"mediaType": first["mediaType"], "annotations": document{"org.opencontainers.image.ref.name": "latest"}}
+	l.setJSON(second, manifest)
+	index["manifests"] = append([]any{second}, entries...)
+	raw, err = json.Marshal(index)
+	l.ts.Check(err)
+	l.ts.Check(os.WriteFile(name, raw, 0o600))
 }
 
 // otherSignature changes a signature where it stays well-formed base64.

@@ -81,13 +81,24 @@ func gatherDir(ctx context.Context, g *global, dir string) (*evidence, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen := map[string]bool{}
 	for _, entry := range layout.Entries {
-		switch entry.Descriptor.Annotations[image.AnnotationKind] {
+		kind := entry.Descriptor.Annotations[image.AnnotationKind]
+		switch kind {
 		case image.KindSignatures:
 			e.sigs = entry.Image
 		case image.KindAttestations:
 			e.atts = entry.Image
+		case image.KindImage, image.KindIndex:
+			kind = image.KindImage
+		default:
+			kind = ""
 		}
+		if kind == "" || seen[kind] {
+			extra := fmt.Errorf("%s holds %s besides the image, its signature and its attestation", imagePath, entry.Descriptor.Digest)
+			return nil, errors.Join(extra, layout.Close())
+		}
+		seen[kind] = true
 	}
 	if e.sigs == nil || e.atts == nil {
 		return nil, errors.Join(fmt.Errorf("%s is not signed", imagePath), layout.Close())
