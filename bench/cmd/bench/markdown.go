@@ -117,4 +117,13 @@ one run each.
 			g.CPU.Seconds(), g.Wall.Seconds(), g.Peak>>20, budget(r.Machine.Cores, g.Facts.Entries)>>20,
 			g.CPU.Seconds()*1e6/float64(g.Facts.Entries), g.CPU.Seconds()*1e9/float64(g.Facts.Raw))
 	}
+	var over []string
+	for _, g := range r.Growth {
+		if most := budget(r.Machine.Cores, g.Facts.Entries); g.Peak > most {
+			over = append(over, fmt.Sprintf("%s (%.1f times)", g.Name, float64(g.Peak)/float64(most)))
+		}
+	}
+	if len(over) > 0 {
+		fmt.Fprintf(b, "\n**Over the memory budget: %s.**\n", strings.Join(over, ", "))
+	}
 }
