@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -196,12 +197,18 @@ func (r *hardening) writeFiles(dir string) error {
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
+	plan, err := os.OpenFile(filepath.Join(dir, planFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing the plan: %w", err)
+	}
+	if err := errors.Join(r.copyPlan(plan), plan.Close()); err != nil {
+		return err
+	}
 	files := []struct {
 		name string
 		data []byte
 		mode fs.FileMode
 	}{
-		{planFile, r.planJSON, 0o644},
 		{hintFile, r.hintJSON, 0o600},
 		{policyFile, r.hintYAML, 0o644},
 		{reportMD, md.Bytes(), 0o644},
@@ -306,11 +313,15 @@ func (r *hardening) pushReferrers(ctx context.Context, p *image.Pusher, o harden
 	if o.noReferrers {
 		return nil
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	var plan bytes.Buffer
+	enc, err := zstd.NewWriter(&plan, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return fmt.Errorf("compressing the plan: %w", err)
 	}
-	list := []image.Referrer{{ArtifactType: planArtifact, MediaType: planMedia, Data: enc.EncodeAll(r.planJSON, nil)}}
+	if err := errors.Join(r.copyPlan(enc), enc.Close()); err != nil {
+		return fmt.Errorf("compressing the plan: %w", err)
+	}
+	list := []image.Referrer{{ArtifactType: planArtifact, MediaType: planMedia, Data: plan.Bytes()}}
 	if o.attachHint {
 		list = append(list, image.Referrer{ArtifactType: hintArtifact, MediaType: hintMedia, Data: r.hintJSON})
 	}

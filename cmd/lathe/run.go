@@ -1,13 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -32,7 +33,8 @@ type hardening struct {
 	top      image.Entry // what is delivered: an image, or an index of the targets
 	digest   v1.Hash
 
-	planJSON  []byte
+	planFile  string // plan.json in the spool: of a large image it is large
+	planHash  v1.Hash
 	hint      *netpolicy.Hint
 	hintJSON  []byte
 	hintYAML  []byte
@@ -191,15 +193,41 @@ func (r *hardening) describe(env *environment, o hardenOptions, j *hardenJob) er
 	for _, t := range r.targets {
 		doc.Platforms = append(doc.Platforms, harden.Section{Platform: t.name, Plan: t.plan})
 	}
-	var buf bytes.Buffer
-	if err := doc.Write(&buf); err != nil {
+	if err := r.writePlan(doc); err != nil {
 		return err
 	}
-	r.planJSON = buf.Bytes()
 	if err := r.makeHint(env, o, j); err != nil {
 		return err
 	}
 	return r.makePredicate(j)
+}
+
+// writePlan writes plan.json to the spool and remembers its digest.
+func (r *hardening) writePlan(doc *harden.Document) error {
+	r.planFile = filepath.Join(r.spool, planFile)
+	f, err := os.Create(r.planFile)
+	if err != nil {
+		return fmt.Errorf("writing the plan: %w", err)
+	}
+	sum := sha256.New()
+	if err := errors.Join(doc.Write(io.MultiWriter(f, sum)), f.Close()); err != nil {
+		return err
+	}
+	r.planHash = v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}
+	return nil
+}
+
+// copyPlan copies plan.json from the spool.
+func (r *hardening) copyPlan(w io.Writer) error {
+	f, err := os.Open(r.planFile)
+	if err != nil {
+		return fmt.Errorf("reading the plan back: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	if _, err := io.Copy(w, f); err != nil {
+		return fmt.Errorf("copying the plan: %w", err)
+	}
+	return nil
 }
 
 // fate is what hardening does with an executable: kept if any platform keeps it.
@@ -268,7 +296,7 @@ func hashOf(b []byte) v1.Hash {
 func (r *hardening) makePredicate(j *hardenJob) error {
 	hint := hashOf(r.hintJSON)
 	p := sign.Predicate{
-		Tool: sign.Tool{Name: "lathe", Version: version()}, Source: r.source.Digest, Plan: hashOf(r.planJSON), Hint: &hint,
+		Tool: sign.Tool{Name: "lathe", Version: version()}, Source: r.source.Digest, Plan: r.planHash, Hint: &hint,
 		Level: string(j.policy.Level), Verified: []string{"blobs", "diff-ids", "plan", "starts"},
 	}
 	for _, q := range r.profiles {
