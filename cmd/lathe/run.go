@@ -116,6 +116,11 @@ func (r *hardening) planOne(ctx context.Context, env *environment, g *global, j 
 	if err != nil {
 		return nil, fmt.Errorf("reading %s (%s): %w", r.opts.image, t.name, err)
 	}
+	entries := t.tree.Len()
+	for _, before := range r.targets {
+		entries += before.tree.Len()
+	}
+	holdMemory(entries)
 	if t.plan, err = harden.NewPlan(ctx, t.tree, id, r.profile, j.policy); err != nil {
 		_ = t.tree.Close() // unlinked temporary files
 		return nil, fmt.Errorf("planning %s (%s): %w", r.opts.image, t.name, err)
