@@ -62,7 +62,7 @@ type Reason struct {
 func (r Reason) need() string {
 	switch {
 	case r.From != "":
-		return fmt.Sprintf("%q needs it", r.From)
+		return fmt.Sprintf("%q needs it", "/"+r.From)
 	case r.Kind == Config:
 		return r.Note + " needs it"
 	}

@@ -120,15 +120,15 @@ func (p *planner) conflicts() error {
 			continue
 		}
 		if f.kept {
-			reasons = append(reasons, fmt.Sprintf("%s names %q, and %s keeps it", "a drop rule", f.path, f.reason.Note))
+			reasons = append(reasons, fmt.Sprintf("%s names %q, and %s keeps it", "a drop rule", "/"+f.path, f.reason.Note))
 			continue
 		}
 		if f.wanted != nil {
-			reasons = append(reasons, fmt.Sprintf("a drop rule names %q, but %s", f.path, f.wanted.need()))
+			reasons = append(reasons, fmt.Sprintf("a drop rule names %q, but %s", "/"+f.path, f.wanted.need()))
 			continue
 		}
 		if f.seen && f.tool() {
-			reasons = append(reasons, fmt.Sprintf("a drop rule names %q, but the profile saw it run", f.path))
+			reasons = append(reasons, fmt.Sprintf("a drop rule names %q, but the profile saw it run", "/"+f.path))
 		}
 	}
 	if len(reasons) > 0 {

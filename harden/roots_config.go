@@ -159,12 +159,12 @@ func (p *planner) checkRuns(what string, f *file, depth int) {
 	case depth > maxInterpreters:
 		p.refuse(fmt.Sprintf("the config's %s: too many interpreters", what))
 	case !f.kept:
-		p.refuse(fmt.Sprintf("the config's %s needs %q, which would be dropped (%s)", what, f.path, f.reason.Note))
+		p.refuse(fmt.Sprintf("the config's %s needs %q, which would be dropped (%s)", what, "/"+f.path, f.reason.Note))
 	case f.shebang != nil && f.elf == nil:
 		for _, cmd := range p.interpreters(f) {
 			g, _ := p.lookPath(cmd)
 			if g == nil {
-				p.refuse(fmt.Sprintf("the config's %s: the interpreter %q of %q is not in the image", what, cmd, f.path))
+				p.refuse(fmt.Sprintf("the config's %s: the interpreter %q of %q is not in the image", what, cmd, "/"+f.path))
 				continue
 			}
 			p.checkRuns(what, g, depth+1)
@@ -190,11 +190,11 @@ func (p *planner) checkLinks(what string, f *file) {
 					p.note("library-not-found", todo[0].path, "needs "+strconv.Quote(d.Name)+", which no loader directory has; the profile saw it run all the same")
 					continue
 				}
-				p.refuse(fmt.Sprintf("the config's %s: %q needs %q, which is not in the image", what, todo[0].path, d.Name))
+				p.refuse(fmt.Sprintf("the config's %s: %q needs %q, which is not in the image", what, "/"+todo[0].path, d.Name))
 				continue
 			}
 			if !g.kept {
-				p.refuse(fmt.Sprintf("the config's %s: %q needs %q, which would be dropped (%s)", what, todo[0].path, g.path, g.reason.Note))
+				p.refuse(fmt.Sprintf("the config's %s: %q needs %q, which would be dropped (%s)", what, "/"+todo[0].path, "/"+g.path, g.reason.Note))
 			}
 			if !seen[g.path] {
 				seen[g.path] = true

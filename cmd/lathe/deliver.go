@@ -347,6 +347,16 @@ func (r *hardening) writeTo(ctx context.Context, g *global, o hardenOptions, j *
 	return nil
 }
 
+// fitsPlaces refuses several platforms for a place that takes one.
+func (r *hardening) fitsPlaces(j *hardenJob) error {
+	for _, ref := range j.to {
+		if len(r.targets) > 1 && ref.Kind != image.OCI {
+			return usage("%s takes one platform: choose it with --platform", ref)
+		}
+	}
+	return nil
+}
+
 func (r *hardening) writeOne(ctx context.Context, g *global, o hardenOptions, ref image.Ref) error {
 	tag := ref.Tag
 	if tag == "" {
@@ -362,9 +372,6 @@ func (r *hardening) writeOne(ctx context.Context, g *global, o hardenOptions, re
 			return err
 		}
 		return staging.Commit()
-	}
-	if len(r.targets) > 1 {
-		return usage("%s takes one platform: choose it with --platform", ref)
 	}
 	img := r.targets[0].result.Image
 	if ref.Kind == image.DockerDaemon {

@@ -75,7 +75,7 @@ func hint(err error) string {
 	case errors.As(err, &refusal) && refusal.RPM:
 		return "use --level binaries, or --allow-stale-rpmdb, which the attestation records"
 	case errors.As(err, &refusal):
-		return "look at the reasons with lathe explain IMAGE --profile FILE PATH, or keep what is needed with --keep"
+		return "record the profile on this image, or keep what is needed with --keep"
 	case errors.As(err, &conflict):
 		return "take the rule out, or leave the executable out of the profile"
 	case errors.As(err, &limit):

@@ -241,6 +241,25 @@ func (o *hardenOptions) keepInputs(j *hardenJob) error {
 			}
 		}
 	}
+	return keepApart(outputs)
+}
+
+// keepApart refuses outputs of which one would lie in or over another.
+func keepApart(outputs []string) error {
+	for i, a := range outputs {
+		for j, b := range outputs {
+			if i == j || a == "" || b == "" {
+				continue
+			}
+			inside, err := isInside(a, b)
+			if err != nil {
+				return usageError{err}
+			}
+			if inside {
+				return usage("%s and %s cannot both be written: one lies in the other", b, a)
+			}
+		}
+	}
 	return nil
 }
 
@@ -292,6 +311,9 @@ func runHarden(ctx context.Context, env *environment, g *global, o hardenOptions
 		return err
 	}
 	defer r.close()
+	if err := r.fitsPlaces(j); err != nil {
+		return err
+	}
 	if err := r.apply(ctx, env, j); err != nil {
 		return err
 	}
