@@ -83,18 +83,27 @@ func (c *Container) dial(ctx context.Context, port int) (net.Conn, error) {
 		dialer := net.Dialer{Timeout: 5 * time.Second}
 		return dialer.DialContext(ctx, "tcp", c.published)
 	}
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan result, 1)
+	var conn net.Conn
+	var err error
+	onSpareThread(func() { conn, err = dialInside(ctx, c.pid, port) })
+	return conn, err
+}
+
+// onSpareThread runs f on a thread that ends afterwards. It is never the main
+// thread: that one stays, and /proc/self shows its namespaces as the process's.
+func onSpareThread(f func()) {
+	done := make(chan struct{})
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		conn, err := dialInside(ctx, c.pid, port)
-		done <- result{conn, err}
+		defer close(done)
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			onSpareThread(f) // cannot land here: this thread is locked
+			runtime.UnlockOSThread()
+			return
+		}
+		f() // never unlocked: the thread ends with the goroutine
 	}()
-	r := <-done
-	return r.conn, r.err
+	<-done
 }
 
 // dialInside moves the calling thread to the network namespace of pid and
