@@ -117,7 +117,7 @@ func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) 
 	tree := p.tree // so that a plan does not hold on to its planner
 	pl := &Plan{
 		Source: id, Layers: tree.Layers(), Policy: p.pol, Rebased: p.rebased, Vouched: p.vouched(),
-		Records: make([]Record, 0, tree.Len()), decisions: make([]Decision, 0, len(p.order)), aliases: map[string]string{},
+		decisions: make([]Decision, 0, len(p.order)), aliases: map[string]string{},
 		resolve: func(name string) (string, error) { t, _, err := tree.Resolve(name); return t, err },
 	}
 	edits, err := p.databaseEdits()
@@ -130,19 +130,44 @@ func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) 
 		}
 		pl.decisions = append(pl.decisions, Decision{Path: f.path, Keep: f.kept, Reason: f.reason})
 	}
+	p.describe(pl)
+	classes, of := p.classes()
+	p.forget() // what follows needs the decisions only, and there are as many records
+	pl.Records = make([]Record, 0, tree.Len())
 	for e := range tree.Entries() {
-		pl.Records = append(pl.Records, p.record(e, edits))
+		pl.Records = append(pl.Records, record(tree, e, pl.decisions, classes, of[e.ID], edits))
 	}
 	if err := p.digest(ctx, pl); err != nil {
 		return nil, err
 	}
-	p.describe(pl)
 	return pl, nil
+}
+
+// classes gives the class of each path in order, and for each entry the position
+// of its path, or -1.
+func (p *planner) classes() (classes []string, of []int32) {
+	classes = make([]string, len(p.order))
+	of = make([]int32, p.tree.Len())
+	for i := range of {
+		of[i] = -1
+	}
+	for i, f := range p.order {
+		classes[i] = f.className()
+		for _, id := range p.tree.Makers(f.path) {
+			of[id] = int32(i)
+		}
+	}
+	return classes, of
+}
+
+// forget lets go of what planning needed.
+func (p *planner) forget() {
+	p.files, p.order, p.pkgs, p.queue, p.db, p.loader = nil, nil, nil, nil, nil, nil
 }
 
 // record is the record of one entry: shadowed entries and markers that have
 // done their work go, the others follow their path's decision.
-func (p *planner) record(e layers.Entry, edits map[string][]byte) (r Record) {
+func record(t *layers.Tree, e layers.Entry, ds []Decision, classes []string, at int32, edits map[string][]byte) (r Record) {
 	r = Record{Layer: e.Layer, Path: e.Path, Type: e.Type.String(), Action: ActDrop, Size: e.Size}
 	defer func() {
 		if r.Action != ActDrop || r.Class != "" && e.Type == layers.Symlink {
@@ -151,7 +176,7 @@ func (p *planner) record(e layers.Entry, edits map[string][]byte) (r Record) {
 	}()
 	switch {
 	case e.Shadowed:
-		by := p.tree.Entry(e.HiddenBy)
+		by := t.Entry(e.HiddenBy)
 		r.Reason = Reason{Kind: Shadowed, Note: "hidden by a " + by.Type.String() + " in layer " + itoa(by.Layer)}
 		return r
 	case e.Type == layers.Leftover:
@@ -167,9 +192,9 @@ func (p *planner) record(e layers.Entry, edits map[string][]byte) (r Record) {
 		r.Action, r.Class, r.Reason = ActKeep, "dir", Reason{Kind: Parent, Note: "the root"}
 		return r
 	}
-	f := p.find(e.Path)
-	r.Class, r.Reason = f.className(), f.reason
-	if !f.kept {
+	d := ds[at]
+	r.Path, r.Class, r.Reason = d.Path, classes[at], d.Reason
+	if !d.Keep {
 		return r
 	}
 	r.Action = ActKeep

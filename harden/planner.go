@@ -88,7 +88,7 @@ func NewPlan(ctx context.Context, t *layers.Tree, id profile.Identity, prof *pro
 func newPlanner(t *layers.Tree, prof *profile.Profile, pol Policy) (*planner, error) {
 	p := &planner{
 		tree: t, root: t.FS(), config: t.Config().Config, prof: prof, pol: pol,
-		files: map[string]*file{}, onPath: map[string]bool{}, inherited: map[string][]string{},
+		files: make(map[string]*file, t.Len()), order: make([]*file, 0, t.Len()), onPath: map[string]bool{}, inherited: map[string][]string{},
 		evidence: map[string][]string{}, phases: map[string][]string{},
 	}
 	var err error

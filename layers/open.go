@@ -91,6 +91,10 @@ func (t *Tree) Close() error {
 	return nil
 }
 
+// Forget lets go of the entries. Nothing can be asked of the tree afterwards;
+// images that Rewrite made of it stay readable until Close.
+func (t *Tree) Forget() { t.b = nil }
+
 // budget counts entries and bytes of all layers together.
 type budget struct {
 	mu       sync.Mutex

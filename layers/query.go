@@ -103,6 +103,9 @@ func (t *Tree) ResolveParent(path string) (target string, links []string, err er
 }
 
 func (t *Tree) resolve(path string, follow bool) (string, []string, error) {
+	if t.b == nil {
+		return "", nil, fmt.Errorf("%q: %w", path, errNotFound)
+	}
 	var links []string
 	n, _, err := t.b.walk(t.b.root, path, follow, func(l *node) error {
 		links = append(links, l.path())

@@ -130,6 +130,7 @@ func (r *hardening) layoutEntries(tag string) []image.Entry {
 // deliver writes everything: the directory is built beside its final name, the
 // registry's tag and the directory's name come last.
 func (r *hardening) deliver(ctx context.Context, g *global, o hardenOptions, j *hardenJob, staging *image.Staging) error {
+	r.forget()
 	checked := false
 	if j.withImage {
 		dir := filepath.Join(staging.Path(), imageDir)
@@ -180,6 +181,14 @@ func (r *hardening) deliver(ctx context.Context, g *global, o hardenOptions, j *
 		return nil
 	}
 	return staging.Commit()
+}
+
+// forget lets go of the sources' entries: the result is read back next, and one
+// tree is enough memory.
+func (r *hardening) forget() {
+	for _, t := range r.targets {
+		t.tree.Forget()
+	}
 }
 
 // untagged says which digest stays behind in a registry.

@@ -14,9 +14,9 @@ const (
 	// What the Go runtime does not count: the program itself.
 	memoryProgram = 32 << 20
 
-	// Up to here what is alive fits into the budget. Above, holding the
+	// Up to here what is alive comes close to the budget. Above, holding the
 	// collector to it would cost more time than the memory is worth.
-	memoryEntries = 128_000
+	memoryEntries = 320_000
 )
 
 // holdMemory has the garbage collector keep a run within its budget. It only

@@ -19,7 +19,6 @@ import (
 	"github.com/lathe-build/lathe/netpolicy"
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/report"
-	"github.com/lathe-build/lathe/sign"
 )
 
 // hardening is one run on its way from profile and image to outputs.
@@ -54,6 +53,8 @@ type target struct {
 	plan     *harden.Plan
 	result   *layers.Result
 	digest   v1.Hash
+	before   report.Image // measured before the entries are forgotten
+	carried  int64        // by hard links, were the next level applied
 	after    report.Image // measured where the result was read back
 	next     *harden.Plan // of the next level
 	bound    *profile.Profile
@@ -168,6 +169,10 @@ func (r *hardening) apply(ctx context.Context, env *environment, j *hardenJob) e
 			return fmt.Errorf("writing %s: %w", t.name, err)
 		}
 		t.result = res
+		t.before = measure(t.source.Descriptor.Digest, t.tree, t.plan)
+		if t.next != nil {
+			t.carried = report.Measure(t.tree, t.next).Carried
+		}
 		if t.digest, err = res.Image.Digest(); err != nil {
 			return fmt.Errorf("writing %s: %w", t.name, err)
 		}
@@ -295,97 +300,6 @@ func digestOf(p *profile.Profile) (v1.Hash, error) {
 func hashOf(b []byte) v1.Hash {
 	sum := sha256.Sum256(b)
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
-}
-
-// makePredicate says what is attested about the result.
-func (r *hardening) makePredicate(j *hardenJob) error {
-	hint := hashOf(r.hintJSON)
-	p := sign.Predicate{
-		Tool: sign.Tool{Name: "lathe", Version: version()}, Source: r.source.Digest, Plan: r.planHash, Hint: &hint,
-		Level: string(j.policy.Level), Verified: []string{"blobs", "diff-ids", "plan", "starts"},
-	}
-	for _, q := range r.profiles {
-		d, err := digestOf(q)
-		if err != nil {
-			return err
-		}
-		p.Profiles = append(p.Profiles, d)
-		if vouched(q) {
-			p.Vouched = append(p.Vouched, d)
-		}
-	}
-	for flag, on := range map[string]bool{
-		"allow-incomplete": j.policy.AllowIncomplete, "allow-stale-rpmdb": j.policy.AllowStaleRPMDB, "rebase": j.policy.Rebase,
-	} {
-		if on {
-			p.Overrides = append(p.Overrides, flag)
-		}
-	}
-	for _, t := range r.targets {
-		p.Platforms = append(p.Platforms, t.attest())
-	}
-	var err error
-	if r.predicate, err = p.Marshal(); err != nil {
-		return fmt.Errorf("writing the predicate: %w", err)
-	}
-	return nil
-}
-
-func vouched(p *profile.Profile) bool {
-	for _, s := range p.Sources {
-		if s.Vouched {
-			return true
-		}
-	}
-	return false
-}
-
-func (t *target) attest() sign.Platform {
-	out := sign.Platform{Platform: t.name, Source: t.source.Descriptor.Digest, Image: t.digest, Rebased: t.plan.Rebased}
-	kept := map[string]bool{}
-	for _, tool := range t.plan.Tools {
-		kept[tool.Class] = kept[tool.Class] || tool.Kept
-	}
-	for class, stays := range kept {
-		if !stays {
-			out.DroppedClasses = append(out.DroppedClasses, class)
-		}
-	}
-	for _, p := range t.plan.Packages {
-		out.Before.Packages++
-		if p.Kept {
-			out.After.Packages++
-		} else {
-			out.DroppedPackages = append(out.DroppedPackages, p.Name)
-		}
-	}
-	for i := range t.plan.Records {
-		t.count(&t.plan.Records[i], &out)
-	}
-	return out
-}
-
-func (t *target) count(rec *harden.Record, out *sign.Platform) {
-	if rec.Type != layers.Regular.String() && rec.Type != layers.HardLink.String() || rec.Class == "" {
-		return
-	}
-	executable := int64(0)
-	if rec.Class == "program" || rec.Class == "script" || rec.Class == "applet" {
-		executable = 1
-	}
-	out.Before.Bytes += rec.Size
-	out.Before.Files++
-	out.Before.Executables += executable
-	if rec.Action == harden.ActDrop {
-		return
-	}
-	out.After.Files++
-	out.After.Executables += executable
-	if rec.Action == harden.ActRewrite {
-		out.After.Bytes += rec.NewSize
-	} else {
-		out.After.Bytes += rec.Size
-	}
 }
 
 // tagOf is the tag that a layout's image entry gets.

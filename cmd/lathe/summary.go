@@ -30,13 +30,10 @@ func (r *hardening) makeReport(o hardenOptions, j *hardenJob) error {
 	for _, t := range r.targets {
 		in := report.Input{
 			Platform: t.name, Plan: t.plan, Profile: t.bound, Next: t.next,
-			Before: measure(t.source.Descriptor.Digest, t.tree, t.plan),
+			Before: t.before, NextCarried: t.carried,
 		}
 		if t.result != nil {
 			in.Stats = t.result.Stats
-		}
-		if t.next != nil {
-			in.NextCarried = report.Measure(t.tree, t.next).Carried
 		}
 		if t.after.Digest != "" {
 			after := t.after
