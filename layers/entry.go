@@ -90,10 +90,6 @@ func (e Entry) Disputed() bool { return e.disputed }
 // Late reports whether a hard link comes before the entry that it names.
 func (e Entry) Late() bool { return e.late }
 
-// Archived is how many bytes the entry takes in its layer's archive: headers,
-// content and padding.
-func (e Entry) Archived() int64 { return e.end - e.off }
-
 var (
 	errNoName  = errors.New("the entry has no name")
 	errClimbs  = errors.New("the name climbs with .. and engines disagree about where to")

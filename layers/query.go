@@ -73,14 +73,6 @@ func (t *Tree) find(path string) *node {
 	return n
 }
 
-// Children gives the sorted names in a directory of the root filesystem.
-func (t *Tree) Children(dir string) []string {
-	if n := t.find(dir); n != nil {
-		return n.sorted()
-	}
-	return nil
-}
-
 // Makers gives the IDs of the entries that make a path: one, or for a directory
 // one a layer that names it.
 func (t *Tree) Makers(path string) []int {

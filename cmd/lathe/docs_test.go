@@ -31,7 +31,7 @@ const docsDir = "../../docs"
 func TestCommandDocs(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{}
-	root := newRoot(&environment{getenv: os.Getenv})
+	root := newRoot(&environment{})
 	collectDocs(root, want)
 	dir := filepath.Join(docsDir, "cli")
 	if *update {
@@ -147,7 +147,7 @@ func TestFlagsHaveScripts(t *testing.T) {
 			walk(child)
 		}
 	}
-	walk(newRoot(&environment{getenv: os.Getenv}))
+	walk(newRoot(&environment{}))
 }
 
 // TestExitCodes turns errors into exit codes, all those of docs/exit-codes.md.
@@ -241,7 +241,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("docs/limits.md has no row %q", want)
 		}
 	}
-	for _, cmd := range newRoot(&environment{getenv: os.Getenv}).Commands() {
+	for _, cmd := range newRoot(&environment{}).Commands() {
 		for _, flag := range regexp.MustCompile(`--limit-\w+`).FindAllString(cmd.LocalFlags().FlagUsages(), -1) {
 			if !strings.Contains(page, "`"+flag+"`") {
 				t.Errorf("docs/limits.md says nothing of %s", flag)

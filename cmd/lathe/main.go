@@ -19,7 +19,7 @@ func run() int {
 	ctx, stop := notify(context.Background())
 	defer stop(nil)
 	env := &environment{
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		terminal: isTerminal(os.Stderr), colour: isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == "",
 	}
 	return execute(ctx, env, os.Args[1:])

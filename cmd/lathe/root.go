@@ -20,7 +20,6 @@ import (
 type environment struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	getenv         func(string) string
 	terminal       bool // stderr is a terminal: progress may be shown
 	colour         bool // stdout is a terminal that takes colours
 	quiet          bool
