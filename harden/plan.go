@@ -120,10 +120,12 @@ func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) 
 		decisions: make([]Decision, 0, len(p.order)), aliases: map[string]string{},
 		resolve: func(name string) (string, error) { t, _, err := tree.Resolve(name); return t, err },
 	}
+	p.loader = nil // has parsed every ELF file, and is not asked again
 	edits, err := p.databaseEdits()
 	if err != nil {
 		return nil, err
 	}
+	p.db = nil
 	for _, f := range p.order {
 		if !f.kept {
 			f.reason = p.whyDropped(f)
@@ -134,14 +136,24 @@ func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) 
 	classes, of := p.classes()
 	p.forget() // what follows needs the decisions only, and there are as many records
 	pl.Records = make([]Record, 0, tree.Len())
+	times := map[string]string{} // files of a layer share few times: one string each
 	for e := range tree.Entries() {
 		pl.Records = append(pl.Records, record(tree, e, pl.decisions, classes, of[e.ID], edits))
+		m := &pl.Records[len(pl.Records)-1].Meta
+		if known, ok := times[m.MTime]; ok {
+			m.MTime = known
+		} else if len(times) < maxTimes {
+			times[m.MTime] = m.MTime
+		}
 	}
 	if err := p.digest(ctx, pl); err != nil {
 		return nil, err
 	}
 	return pl, nil
 }
+
+// maxTimes bounds how many times are remembered.
+const maxTimes = 1 << 14
 
 // classes gives the class of each path in order, and for each entry the position
 // of its path, or -1.
@@ -272,7 +284,23 @@ func (p *planner) whyDropped(f *file) Reason {
 	return Reason{Kind: LeftOver, Note: "in a directory that only packages which go have listed"}
 }
 
+// note is a note about a file of the package; the same note is the same string.
+func (g *pkg) note(text string) string {
+	if g.notes == nil {
+		g.notes = map[string]string{}
+	}
+	full, ok := g.notes[text]
+	if !ok {
+		full = "package " + g.Name + ": " + text
+		g.notes[text] = full
+	}
+	return full
+}
+
 func (p *planner) ofPackages(f *file, note string) string {
+	if len(f.owners) == 1 { // nearly always, and then one string serves all files of the package
+		return f.owners[0].note(note)
+	}
 	var names []string
 	for _, g := range f.owners {
 		names = append(names, g.Name)

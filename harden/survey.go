@@ -72,9 +72,10 @@ type pkg struct {
 	hasTools bool // programs or native libraries
 	base     bool
 	use      use
-	from     string // the path that made it used
-	followed bool   // its dependencies are followed
-	observed bool   // its code was observed, not only reached
+	from     string            // the path that made it used
+	followed bool              // its dependencies are followed
+	observed bool              // its code was observed, not only reached
+	notes    map[string]string // see note
 }
 
 type use int

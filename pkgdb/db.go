@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ErrLimit is wrapped by errors about a database that exceeds [Limits].
@@ -38,6 +39,7 @@ type DB struct {
 	rpm       []string // its files
 	packages  []Package
 	leftovers []Package
+	index     sync.Once        // makes owners, which not every reader asks for
 	owners    map[string][]int // indexes into packages by canonical path
 }
 
@@ -66,7 +68,6 @@ func Read(root fs.FS, lim Limits) (*DB, error) {
 	slices.SortFunc(db.packages, byID)
 	slices.SortFunc(db.leftovers, byID)
 	db.findDirs(b.dirs)
-	db.indexOwners()
 	return db, nil
 }
 
@@ -159,6 +160,7 @@ func (db *DB) Leftovers() []Package { return slices.Clone(db.leftovers) }
 // directory. Diversions are honoured, and both spellings of a path through a
 // linked directory are found.
 func (db *DB) Owners(path string) []Package {
+	db.index.Do(db.indexOwners)
 	list := db.owners[db.tree.canonical(path)]
 	if len(list) == 0 {
 		return nil
