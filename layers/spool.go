@@ -15,8 +15,9 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/lathe-build/lathe/layers/internal/inflate"
 )
 
 // Compression is how a layer's archive is stored.
@@ -222,11 +223,11 @@ func decompressor(r io.Reader, c Compression, limits Limits) (io.Reader, func(),
 		}
 		return d, d.Close, nil
 	}
-	z, err := gzip.NewReader(r)
+	z, err := inflate.NewReader(r)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading gzip: %w", err)
 	}
-	return z, func() { _ = z.Close() }, nil
+	return z, func() {}, nil
 }
 
 // tee reads, writing what it read to a file and a hash. Doing that in a goroutine

@@ -36,9 +36,12 @@ func rules() map[string]rule {
 		// Leaves import nothing of ours.
 		"profile": {others: []string{"sigs.k8s.io/yaml", "github.com/klauspost/compress/zstd"}, denied: pure()},
 		"layers": {
+			ours:   []string{"layers/internal/inflate"},
 			others: []string{v1, v1 + "/partial", v1 + "/types", "github.com/klauspost/compress/...", "golang.org/x/sync/..."},
 			denied: []string{"net", "net/http", "os/exec"},
 		},
+		"layers/internal/inflate": {denied: timeless},
+
 		"elfdeps": {denied: timeless},
 		"pkgdb":   {denied: timeless},
 
