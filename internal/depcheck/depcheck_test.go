@@ -45,7 +45,8 @@ func rules() map[string]rule {
 		"elfdeps": {denied: timeless},
 		"pkgdb":   {denied: timeless},
 
-		"profile/strace": {ours: []string{"profile"}, denied: pure()},
+		"profile/fold":   {ours: []string{"profile"}, denied: pure()},
+		"profile/strace": {ours: []string{"profile", "profile/fold"}, denied: pure()},
 		"harden":         {ours: []string{"profile", "layers", "elfdeps", "pkgdb"}, others: []string{v1}, denied: timeless},
 		"netpolicy": {
 			ours: []string{"profile"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/fold"
 )
 
 // handle folds a finished call into the facts and the state of its process.
@@ -41,8 +42,8 @@ func (t *tracer) handle(p *process, c call) {
 
 // served notes that what Options.ServingAfter names has happened.
 func (t *tracer) served(p *process) {
-	if p.inside && t.phase == startup {
-		t.phase = serving
+	if p.inside && t.phase == profile.PhaseStartup {
+		t.phase = profile.PhaseServing
 	}
 }
 
@@ -154,17 +155,16 @@ func (t *tracer) started(p *process, host, argv0 string, memfd bool) {
 		p.program = nil
 		return
 	}
-	x := entry(t.facts, t.facts.executables, p.key)
-	x.path, x.as, x.memfd = file, applet, memfd
-	t.facts.put(&x.parents, parent)
-	origin := profile.OriginChild
+	origin, layer := profile.OriginChild, profile.LayerUnknown
 	if p.first {
 		origin = profile.OriginEntrypoint
 	}
-	t.facts.put(&x.origins, origin)
-	x.phases |= t.phase
-	x.count.add(t.now)
-	p.program = x
+	if memfd {
+		layer = profile.LayerMemfd
+	}
+	p.program = t.facts.Exec(fold.Exec{
+		Path: profile.Path(file), As: applet, Parent: parent, Origin: origin, Phase: t.phase, Layer: layer, At: t.now,
+	})
 	if after := t.opts.ServingAfter; after != "" && (after == file || after == path.Base(file)) {
 		t.served(p)
 	}
@@ -193,9 +193,8 @@ func (t *tracer) isEntrypoint(p *process, host string) bool {
 // enter forgets everything but p, which becomes the container's first process.
 func (t *tracer) enter(p *process) {
 	t.entered = true
-	t.facts = newFacts()
-	t.addresses = map[addressKey]set{}
-	t.phase = startup
+	t.facts.Reset()
+	t.phase = profile.PhaseStartup
 	t.window = profile.Window{}
 	t.see(t.now)
 	for _, other := range t.processes {

@@ -87,11 +87,8 @@ func Import(ctx context.Context, inputs []Input, opts Options) (*profile.Profile
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("importing strace: %w", err)
 	}
-	p, err := profile.Merge(t.facts.profile(opts.Image, opts.Name, t.source(streams)))
+	p, err := t.facts.Profile(opts.Name, t.source(streams), opts.Image)
 	if err != nil {
-		return nil, fmt.Errorf("importing strace: %w", err)
-	}
-	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("importing strace: %w", err)
 	}
 	return p, nil
@@ -135,7 +132,6 @@ func (t *tracer) source(streams []*stream) profile.Source {
 	if t.described {
 		s.Paths.Open = "both"
 	}
-	s.ID = profile.SourceID(s)
 	return s
 }
 

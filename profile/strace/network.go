@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/fold"
 )
 
 // maxHeard is how many peers of one UDP socket are told apart. Beyond them
@@ -102,6 +103,30 @@ func addressOf(end netip.AddrPort) address {
 	return address{ip: end.Addr(), port: int(end.Port())}
 }
 
+// edgeKey is what tells the connections of a program apart.
+type edgeKey struct {
+	proto, peer string
+	port        int
+	by          string
+}
+
+// connect is an attempt to connect as the collector has it.
+func (k edgeKey) connect() fold.Connect {
+	x := fold.Connect{Proto: k.proto, Port: k.port, By: k.by, Peer: profile.Peer{IP: k.peer}}
+	if k.proto == "unix" {
+		x.Peer = profile.Peer{Path: profile.Path(k.peer)}
+	}
+	return x
+}
+
+// attempt notes an attempt to connect. Where its result is not known yet, it is
+// what unless says if it is never settled.
+func (t *tracer) attempt(key edgeKey, result, unless string) *fold.Edge {
+	x := key.connect()
+	x.Result, x.Unless, x.Phase, x.At = result, unless, t.phase, t.now
+	return t.facts.Connect(x)
+}
+
 // edgeTo is the key of connections of p to a peer; ok is false for peers that
 // say nothing.
 func (t *tracer) edgeTo(p *process, s *socket, to address) (edgeKey, bool) {
@@ -155,7 +180,7 @@ func (t *tracer) connect(p *process, s *socket, args []string, res result) {
 	if !ok {
 		return
 	}
-	if s.edge != nil && s.edge.edgeKey == key {
+	if s.edge != nil && s.edgeKey == key {
 		if res.ok() {
 			t.settle(s, profile.ResultEstablished)
 		} else if result := resultOf(res.errno); result != "" {
@@ -163,23 +188,18 @@ func (t *tracer) connect(p *process, s *socket, args []string, res result) {
 		}
 		return
 	}
-	s.peer = to
-	var e *edge
+	s.peer, s.edgeKey = to, key
+	s.edge = nil
 	switch result := resultOf(res.errno); {
 	case res.ok() && key.proto == "udp":
-		e = t.facts.attempt(key, t.now, t.phase, "", profile.ResultProbeOnly)
-		s.edge = e
+		s.edge = t.attempt(key, "", profile.ResultProbeOnly)
 	case res.ok():
-		e = t.facts.attempt(key, t.now, t.phase, profile.ResultEstablished, "")
-		s.edge = nil
+		t.attempt(key, profile.ResultEstablished, "")
 	case result != "":
-		e = t.facts.attempt(key, t.now, t.phase, result, "")
-		s.edge = nil
+		t.attempt(key, result, "")
 	default: // EINPROGRESS, interrupted, or not known
-		e = t.facts.attempt(key, t.now, t.phase, "", profile.ResultInProgress)
-		s.edge = e
+		s.edge = t.attempt(key, "", profile.ResultInProgress)
 	}
-	t.name(p, e, to)
 }
 
 // resultOf is the result of a connection that failed, or "" for errors that
@@ -202,7 +222,7 @@ func resultOf(errno string) string {
 // settle says what became of the connection that a socket is about to make.
 func (t *tracer) settle(s *socket, result string) {
 	if s.edge != nil {
-		t.facts.settle(s.edge, result)
+		s.edge.Settle(result)
 		s.edge = nil
 	}
 }
@@ -216,13 +236,6 @@ func (t *tracer) socketError(s *socket, value string) {
 		}
 	} else if result := resultOf(value); result != "" {
 		t.settle(s, result)
-	}
-}
-
-// name gives a connection the names by which its program looked up the address.
-func (t *tracer) name(p *process, e *edge, to address) {
-	for name := range t.addresses[addressKey{p.key, to.ip.String()}] {
-		t.facts.put(&e.names, name)
 	}
 }
 
@@ -270,17 +283,17 @@ func (t *tracer) listens(p *process, s *socket, local address, ephemeral bool) {
 	if !p.inside {
 		return
 	}
-	key := listenKey{proto: s.proto, addr: unspecified(local.ip), port: local.port, by: p.key}
-	if key.proto == "" {
-		key.proto = "tcp"
+	key := fold.Listen{Proto: s.proto, Port: local.port, Ephemeral: ephemeral, By: p.key, Phase: t.phase, At: t.now}
+	if local.ip.IsValid() {
+		key.Addr = local.ip.String()
 	}
-	if key.proto != "tcp" && key.proto != "udp" && key.proto != "sctp" || key.port == 0 && !ephemeral {
+	if key.Proto == "" {
+		key.Proto = "tcp"
+	}
+	if key.Proto != "tcp" && key.Proto != "udp" && key.Proto != "sctp" || key.Port == 0 && !ephemeral {
 		return
 	}
-	l := entry(t.facts, t.facts.listeners, key)
-	l.ephemeral = l.ephemeral || ephemeral
-	l.phases |= t.phase
-	l.count.add(t.now)
+	t.facts.Listen(key)
 }
 
 func (t *tracer) accept(p *process, s *socket, args []string, res result) {
@@ -312,20 +325,17 @@ func (t *tracer) visited(p *process, s *socket, peer address) {
 	if !p.inside || s.local.port == 0 || s.proto == "unix" {
 		return
 	}
-	key := visitKey{proto: s.proto, port: s.local.port}
-	if key.proto == "" {
-		key.proto = "tcp"
+	visit := fold.Accept{Proto: s.proto, Port: s.local.port, By: p.key, Phase: t.phase, At: t.now}
+	if visit.Proto == "" {
+		visit.Proto = "tcp"
 	}
-	if key.proto != "tcp" && key.proto != "udp" && key.proto != "sctp" {
+	if visit.Proto != "tcp" && visit.Proto != "udp" && visit.Proto != "sctp" {
 		return
 	}
 	if peer.ip.IsValid() {
-		key.peer = peer.ip.String()
+		visit.Peer.IP = peer.ip.String()
 	}
-	v := entry(t.facts, t.facts.visitors, key)
-	t.facts.put(&v.by, p.key)
-	v.phases |= t.phase
-	v.count.add(t.now)
+	t.facts.Accept(visit)
 }
 
 // hear notes from whom a bound UDP socket received, so that answers are not

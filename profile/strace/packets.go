@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/fold"
 )
 
 // packet is data that a call sent or received.
@@ -108,7 +109,7 @@ func (t *tracer) sentTo(p *process, s *socket, to address, result string) {
 	if !ok {
 		return
 	}
-	t.name(p, t.facts.attempt(key, t.now, t.phase, result, ""), to)
+	t.attempt(key, result, "")
 }
 
 // received handles calls that receive.
@@ -150,8 +151,7 @@ func (t *tracer) isAnswer(p *process, s *socket, from address) bool {
 	if !ok {
 		return false
 	}
-	_, sent := t.facts.edges[key]
-	return sent
+	return t.facts.HasConnect(key.connect())
 }
 
 // asked notes the questions of a DNS message.
@@ -164,7 +164,7 @@ func (t *tracer) asked(p *process, proto, payload string) {
 		return
 	}
 	for _, q := range m.questions {
-		t.facts.put(&entry(t.facts, t.facts.questions, q).by, p.key)
+		t.facts.DNS(fold.DNS{Name: q.name, Type: q.kind, By: p.key})
 		t.dns = true
 	}
 }
@@ -179,17 +179,16 @@ func (t *tracer) answered(p *process, proto, payload string) {
 		return
 	}
 	q := m.questions[0]
-	asked := entry(t.facts, t.facts.questions, q)
-	t.facts.put(&asked.by, p.key)
-	t.dns = true
+	answer := fold.DNS{Name: q.name, Type: q.kind, By: p.key}
 	for _, ip := range m.addresses {
-		t.facts.put(&asked.answers, ip.String())
-		key := addressKey{p.key, ip.String()}
-		names := t.addresses[key]
-		t.facts.put(&names, q.name)
-		t.addresses[key] = names
+		answer.Answers = append(answer.Answers, ip.String())
 	}
+	t.facts.DNS(answer)
+	t.dns = true
 }
+
+// questionKey is a question of a DNS message.
+type questionKey struct{ name, kind string }
 
 // dnsMessage is what matters of a DNS message.
 type dnsMessage struct {

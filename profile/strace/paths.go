@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/fold"
 )
 
 // pathArg is an argument that is a path, and what a call that succeeds does
@@ -221,29 +222,16 @@ func (t *tracer) found(p *process, host, resolved string, access ...string) {
 		return
 	}
 	file, ok := t.inContainer(p, host)
-	if !ok || t.isOutside(file) {
+	if !ok || t.facts.Outside(profile.Path(file), t.now) {
 		return
 	}
 	via := ""
 	if target, ok := below(t.base, resolved); ok && isPath(target) && target != file && profile.OutsidePrefix(profile.Path(target)) == "" {
 		file, via = target, file
 	}
-	f := entry(t.facts, t.facts.files, file)
-	for _, a := range access {
-		t.facts.put(&f.access, a)
-	}
-	t.facts.put(&f.by, p.key)
-	t.facts.put(&f.via, via)
-	f.phases |= t.phase
-}
-
-// isOutside counts paths that no image holds.
-func (t *tracer) isOutside(file string) bool {
-	prefix := profile.OutsidePrefix(profile.Path(file))
-	if prefix != "" {
-		entry(t.facts, t.facts.outside, prefix).add(t.now)
-	}
-	return prefix != ""
+	t.facts.File(fold.File{
+		Path: profile.Path(file), Via: profile.Path(via), Access: access, By: p.key, Phase: t.phase, At: t.now,
+	})
 }
 
 // notFound notes a call that failed. Some errors say that the path is there
@@ -255,13 +243,10 @@ func (t *tracer) notFound(p *process, host, name string, res result) {
 	switch res.errno {
 	case "ENOENT", "ENOTDIR":
 		file, ok := t.inContainer(p, host)
-		if !ok || t.isOutside(file) {
+		if !ok {
 			return
 		}
-		m := entry(t.facts, t.facts.missing, file)
-		t.facts.put(&m.errnos, res.errno)
-		t.facts.put(&m.ops, name)
-		t.facts.put(&m.by, p.key)
+		t.facts.Missing(fold.Missing{Path: profile.Path(file), Errno: res.errno, Op: name, By: p.key, At: t.now})
 	case "EEXIST", "EACCES", "EPERM", "EISDIR", "EINVAL", "ELOOP", "ENOEXEC", "ENXIO", "EBUSY", "ETXTBSY", "ENOTEMPTY", "ENODATA", "ENOTSUP", "EOPNOTSUPP", "EXDEV":
 		t.found(p, host, "", profile.AccessStat)
 	}

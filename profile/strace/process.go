@@ -3,6 +3,8 @@ package strace
 import (
 	"path"
 	"strings"
+
+	"github.com/lathe-build/lathe/profile/fold"
 )
 
 // maxDescriptors is how many descriptors of a process are followed. Those above
@@ -23,7 +25,7 @@ type process struct {
 	pending string    // name and arguments of a call that is not finished
 	early   int       // pid of the process that a pending call made
 	seen    bool      // it had a line
-	program *executable
+	program *fold.Executable
 }
 
 // dirs is the root and working directory, as paths on the host.
@@ -47,7 +49,8 @@ type socket struct {
 	bound   bool // to a port of its own choice
 	inbound bool // made by accept
 	peer    address
-	edge    *edge           // the connection under way
+	edge    *fold.Edge      // the connection under way
+	edgeKey edgeKey         // which one that is
 	heard   map[string]bool // peers that a bound UDP socket received from
 }
 

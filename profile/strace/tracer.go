@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/fold"
 )
 
 // Bounds of what is held while a log is read.
@@ -23,7 +24,7 @@ const (
 // tracer follows the processes of one log.
 type tracer struct {
 	opts      Options
-	facts     *facts
+	facts     *fold.Collector
 	processes map[int]*process
 	makers    map[int]*process // in the middle of a call that makes a process
 	attached  map[int]bool     // pids that strace said to follow, before their first line
@@ -31,12 +32,11 @@ type tracer struct {
 	newborn   []*process       // made, oldest first; some have had lines since
 	trimAt    int              // length of newborn at which to drop those that had lines
 	born      []int            // pids of processes made since a reader looked
-	addresses map[addressKey]set
 
 	startDir string // working directory of the first process, where the log tells
 	base     string // the container's root on the host; "" for the host's
 	entered  bool   // the container's own program was seen to start
-	phase    phases
+	phase    string
 	now      time.Time
 	window   profile.Window
 	names    set // of system calls, of all processes
@@ -52,14 +52,11 @@ type tracer struct {
 	ready                      []int // pids in waiting whose process is known by now
 }
 
-// addressKey is an address that a program looked up.
-type addressKey struct{ by, ip string }
-
 func newTracer(opts Options) *tracer {
 	t := &tracer{
-		opts: opts, facts: newFacts(), phase: startup, names: set{},
+		opts: opts, facts: fold.New(fold.Limits{}), phase: profile.PhaseStartup, names: set{},
 		processes: map[int]*process{}, makers: map[int]*process{}, attached: map[int]bool{},
-		waiting: map[int][]line{}, addresses: map[addressKey]set{},
+		waiting: map[int][]line{},
 	}
 	if opts.Root != "" {
 		t.base = join("", opts.Root)
@@ -137,7 +134,7 @@ func (t *tracer) take(p *process, l line) error {
 	if len(t.processes) > maxProcesses {
 		return fmt.Errorf("it holds more than %d processes at a time", maxProcesses)
 	}
-	return t.facts.err()
+	return t.facts.Err()
 }
 
 // unfinished is the index of strace's mark at the end of a call that goes on
@@ -178,11 +175,8 @@ func (t *tracer) ran(p *process, name string) {
 	if !p.inside {
 		return
 	}
-	t.facts.put(&t.facts.syscalls, name)
-	if p.program != nil {
-		p.program.phases |= t.phase
-		p.program.count.see(t.now)
-	}
+	t.facts.Syscall(name, t.opts.Arch)
+	p.program.Ran(t.phase, t.now)
 }
 
 // see widens the window of the recording.
@@ -387,13 +381,13 @@ func (t *tracer) signal(p *process, body string) {
 	name, _, _ := strings.Cut(strings.TrimPrefix(body, "--- "), " ")
 	switch name {
 	case "SIGTERM", "SIGINT", "SIGQUIT":
-		t.phase = shutdown
+		t.phase = profile.PhaseShutdown
 	}
 }
 
 // serves notes that the workload has begun to serve.
 func (t *tracer) serves(p *process) {
-	if p.inside && t.phase == startup && t.opts.ServingAfter == "" {
-		t.phase = serving
+	if p.inside && t.phase == profile.PhaseStartup && t.opts.ServingAfter == "" {
+		t.phase = profile.PhaseServing
 	}
 }
