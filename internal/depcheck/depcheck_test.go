@@ -54,6 +54,11 @@ func rules() map[string]rule {
 		"report": {ours: []string{"harden", "profile", "layers"}, denied: timeless},
 		"image":  {others: []string{registry, "github.com/klauspost/compress/...", "golang.org/x/..."}},
 		"sign":   {others: []string{registry, "github.com/sigstore/...", "github.com/go-openapi/...", "github.com/secure-systems-lab/..."}},
+
+		// Evidence of other systems: pure decoders.
+		"profile/kubescape": {ours: []string{"profile"}, denied: pure()},
+		"profile/seccomp":   {ours: []string{"profile"}, denied: pure()},
+
 		"cmd/lathe": {
 			ours:   []string{"record", "report", "vuln", "netpolicy", "harden", "layers", "profile", "profile/strace", "image", "sign"},
 			others: []string{v1, "github.com/spf13/cobra", "golang.org/x/term", "github.com/klauspost/compress/zstd"},

@@ -1,0 +1,13 @@
+{"apiVersion":"lathe.dev/v1alpha1",
+"executables":[
+{"key":"/app/run","layer":["unknown"],"origin":["unknown"],"path":"/app/run","seen":{"s-b12b06864a89":{}}},
+{"key":"/bin/sh","layer":["unknown"],"origin":["unknown"],"path":"/bin/sh","scripts":["/app/run"],"seen":{"s-b12b06864a89":{}}}],
+"files":[
+{"access":["open","read"],"path":"/etc/passwd","seen":["s-b12b06864a89"]}],
+"images":[
+{"digest":"sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc","platform":"linux/amd64","refs":["registry.example.com/web:2","registry.example.com/web@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"]}],
+"kind":"RuntimeProfile",
+"network":{"connect":[
+{"attribution":["container"],"peer":{"ip":"192.0.2.1"},"port":80,"proto":"tcp","seen":{"s-b12b06864a89":{}}}]},
+"sources":[
+{"complete":true,"host":{"arch":"amd64"},"id":"s-b12b06864a89","input":{"format":"kubescape","records":1},"kind":"observed","observes":["exec","exec.argv","exec.interp","net.accept","net.connect.tcp","net.connect.udp","open","read","write"],"paths":{"exec":"both","open":"both","root":"container"},"recorder":{"method":"ebpf","name":"kubescape"},"run":"ci","scenarios":["e2e"],"subject":{"container":"web","image":"sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc","workload":{"kind":"Deployment","labels":{"app":"web"},"name":"web","namespace":"shop"}},"window":{"end":"2026-11-21T10:34:49.777702792Z"}}]}
