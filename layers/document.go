@@ -259,7 +259,7 @@ func newDescriptor(old *object, l *outLayer) (json.RawMessage, error) {
 	}
 	maps.DeleteFunc(notes, func(k, _ string) bool {
 		return strings.HasPrefix(k, "containerd.io/snapshot/") || strings.HasPrefix(k, "io.github.containers.zstd-chunked.") ||
-			strings.HasPrefix(k, "io.containers.zstd-chunked.")
+			strings.HasPrefix(k, "io.containers.zstd-chunked.") || strings.HasPrefix(k, "io.containers.estargz.")
 	})
 	if len(notes) == 0 {
 		desc.remove("annotations")

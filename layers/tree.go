@@ -101,11 +101,7 @@ func (b *builder) add(layer int, a *archive) error {
 	b.entries = append(b.entries, a.entries...)
 	a.entries = nil
 	mine := b.entries[first:]
-	for i := range mine {
-		if mine[i].Type.Marker() {
-			b.whiteout(&mine[i], own, mine)
-		}
-	}
+	b.markers(mine)
 	irregular := a.irregular
 	var late []int
 	opened := map[string]bool{} // directories with an entry of this layer so far

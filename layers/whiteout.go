@@ -2,6 +2,7 @@ package layers
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -15,24 +16,34 @@ func markerDisputed(e *Entry, own map[string]int, opened map[string]bool) bool {
 	return beside || opened[e.Path]
 }
 
-// whiteout applies a whiteout or opaque marker to the lower layers. The parent
-// is followed through lower symbolic links, unless this layer puts a directory
-// in a link's place.
-func (b *builder) whiteout(e *Entry, own map[string]int, mine []Entry) {
-	if e.Type == Leftover {
+// markers applies the whiteouts of a layer to what lies below, in the order of
+// the archive: a name leads through the links that are there when an engine gets
+// to it, those of lower layers and those that the layer itself has made before.
+func (b *builder) markers(mine []Entry) {
+	if !slices.ContainsFunc(mine, func(e Entry) bool { return e.Type.Marker() }) {
 		return
 	}
+	above := overlay{b: b, made: map[string]*Entry{}}
+	for i := range mine {
+		switch e := &mine[i]; {
+		case e.Type == Leftover:
+		case e.Type.Marker():
+			b.whiteout(e, above)
+		default:
+			above.add(e)
+		}
+	}
+}
+
+// whiteout applies a whiteout or opaque marker to the lower layers.
+func (b *builder) whiteout(e *Entry, above overlay) {
 	dirPath, base := e.Path, ""
 	if e.Type == Whiteout {
 		dirPath, base = path.Split(e.Path)
 		dirPath = strings.TrimSuffix(dirPath, "/")
 	}
-	replaced := func(p string) bool {
-		i, ok := own[p]
-		return ok && mine[i].Type != Symlink
-	}
-	dir := b.descend(dirPath, replaced)
-	if dir == nil || !dir.dir() {
+	dir := above.lower(dirPath)
+	if dir == nil {
 		return
 	}
 	if e.Type == Opaque {
@@ -50,19 +61,100 @@ func (b *builder) whiteout(e *Entry, own map[string]int, mine []Entry) {
 	}
 }
 
-// descend finds the node of a directory, or nil. It stops with nil at a link
-// for which replaced is true.
-func (b *builder) descend(p string, replaced func(string) bool) *node {
-	n, _, err := b.walk(b.root, p, true, func(link *node) error {
-		if replaced(link.path()) {
-			return errNotDir
+// overlay is what a layer has made so far, over the lower layers: the entries
+// that change where a name leads to, by their paths.
+type overlay struct {
+	b    *builder
+	made map[string]*Entry
+}
+
+// add notes an entry. Directories matter only where they take the place of a
+// link, of which their own name is enough: a link's path is canonical.
+func (o overlay) add(e *Entry) {
+	dir, base := path.Split(e.Path)
+	if e.Type == Symlink && dir != "" {
+		if p, _, ok := o.walk(strings.TrimSuffix(dir, "/")); ok {
+			o.made[path.Join(p, base)] = e
+			return
 		}
-		return nil
-	})
-	if err != nil {
+	}
+	o.made[e.Path] = e
+}
+
+// lower is the directory of the lower layers that a path leads to, or nil.
+func (o overlay) lower(p string) *node {
+	_, n, ok := o.walk(p)
+	if !ok || n == nil || !n.dir() {
 		return nil
 	}
 	return n
+}
+
+// walk follows a path to its end. It gives the canonical path and what lower
+// layers have there, which may be nothing.
+func (o overlay) walk(p string) (string, *node, bool) {
+	at, n := "", o.b.root
+	todo := splitPath(p)
+	for links, steps := 0, 0; len(todo) > 0; steps++ {
+		name := todo[0]
+		todo = todo[1:]
+		if steps > maxSteps {
+			return "", nil, false
+		}
+		switch name {
+		case ".":
+			continue
+		case "..":
+			at, n = o.up(at)
+			continue
+		}
+		next := path.Join(at, name)
+		target, child, isLink := o.step(next, n, name)
+		if !isLink {
+			at, n = next, child
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", nil, false
+		}
+		if strings.HasPrefix(target, "/") {
+			at, n = "", o.b.root
+		}
+		todo = append(splitPath(target), todo...)
+	}
+	return at, n, true
+}
+
+// step looks at one name in a directory: a link's target, or the node of the
+// lower layers that is still to be seen there.
+func (o overlay) step(p string, dir *node, name string) (target string, child *node, isLink bool) {
+	if dir != nil {
+		child = dir.children[name] // a file has none
+	}
+	lower, isLink := "", false
+	if child != nil {
+		lower, isLink = o.b.linkOf(child)
+	}
+	e := o.made[p]
+	switch {
+	case e != nil && e.Type == Symlink:
+		return e.Linkname, nil, true
+	case e != nil && (isLink || e.Type != Dir):
+		return "", nil, false
+	}
+	return lower, child, isLink
+}
+
+// up is the parent of a canonical path, which leads through no link.
+func (o overlay) up(at string) (string, *node) {
+	at = strings.TrimPrefix(path.Dir("/"+at), "/")
+	n := o.b.root
+	for _, name := range splitPath(at) {
+		if n = n.children[name]; n == nil {
+			break
+		}
+	}
+	return at, n
 }
 
 // dispute marks the whiteouts of a layer that stand beside their own name,
