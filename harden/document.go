@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/lathe-build/lathe/internal/plainjson"
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/profile"
 )
@@ -173,7 +174,7 @@ func encode(v any) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, fmt.Errorf("encoding: %w", err)
 	}
-	return bytes.TrimRight(buf.Bytes(), "\n"), nil
+	return plainjson.Escape(bytes.TrimRight(buf.Bytes(), "\n")), nil
 }
 
 // ReadDocument reads a plan.json. The plans can be explained, compared and

@@ -74,6 +74,8 @@ func (p *planner) ruleLinks() {
 		switch t := p.find(f.target); {
 		case f.target == "":
 			p.keep(f, false, Reason{Kind: Link, Note: "led nowhere before, too"})
+		case f.target == ".":
+			p.keep(f, false, Reason{Kind: Link, Note: "leads to the root"})
 		case t != nil && t.kept:
 			p.keep(f, false, Reason{Kind: Link, From: t.path, Note: "leads to what stays"})
 		case t != nil && t.class == dir && !inDocs(f.path):

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/lathe-build/lathe/internal/plainjson"
 )
 
 // Schema names the version of hint.json.
@@ -171,7 +173,7 @@ func (h *Hint) JSON() ([]byte, error) {
 	if err := enc.Encode(h); err != nil {
 		return nil, fmt.Errorf("encoding hint: %w", err)
 	}
-	return buf.Bytes(), nil
+	return plainjson.Escape(buf.Bytes()), nil
 }
 
 // Restricts reports whether the policy restricts direction d.

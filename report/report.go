@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lathe-build/lathe/harden"
+	"github.com/lathe-build/lathe/internal/plainjson"
 )
 
 // The version and kind of the JSON document.
@@ -296,7 +297,7 @@ func encode(v any) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, fmt.Errorf("encoding the report: %w", err)
 	}
-	return buf.Bytes(), nil
+	return plainjson.Escape(buf.Bytes()), nil
 }
 
 // Step is one decision of a chain of reasons.

@@ -119,9 +119,7 @@ func newProfileShow(env *environment, g *global) *cobra.Command {
 			}
 			coverage := p.Coverage()
 			if g.format == "json" {
-				enc := json.NewEncoder(env.stdout)
-				enc.SetIndent("", "  ")
-				return enc.Encode(coverage)
+				return env.printJSON(coverage)
 			}
 			return coverage.Render(env.stdout)
 		},

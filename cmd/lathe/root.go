@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lathe-build/lathe/image"
+	"github.com/lathe-build/lathe/internal/plainjson"
 	"github.com/lathe-build/lathe/layers"
 )
 
@@ -35,6 +37,18 @@ func (e *environment) note(format string, args ...any) {
 	if !e.quiet {
 		e.say(format, args...)
 	}
+}
+
+// printJSON prints a result as one value that a terminal may show.
+func (e *environment) printJSON(v any) error {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the result: %w", err)
+	}
+	if _, err := e.stdout.Write(append(plainjson.Escape(raw), '\n')); err != nil {
+		return fmt.Errorf("writing to standard output: %w", err)
+	}
+	return nil
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

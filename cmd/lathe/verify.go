@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -272,9 +271,7 @@ func checkTree(ctx context.Context, g *global, spool string, img v1.Image, pl *h
 
 func (e *evidence) print(env *environment, g *global, name string) error {
 	if g.format == "json" {
-		enc := json.NewEncoder(env.stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(map[string]any{
+		return env.printJSON(map[string]any{
 			"image": name, "digest": e.image.Digest.String(), "verified": e.done, "predicate": e.predicate,
 		})
 	}

@@ -47,11 +47,11 @@ func rules() map[string]rule {
 
 		"profile/fold":   {ours: []string{"profile"}, denied: pure()},
 		"profile/strace": {ours: []string{"profile", "profile/fold"}, denied: pure()},
-		"harden":         {ours: []string{"profile", "layers", "elfdeps", "pkgdb"}, others: []string{v1}, denied: timeless},
+		"harden":         {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/plainjson"}, others: []string{v1}, denied: timeless},
 		"netpolicy": {
-			ours: []string{"profile"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
+			ours: []string{"profile", "internal/plainjson"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
 		},
-		"report": {ours: []string{"harden", "profile", "layers"}, denied: timeless},
+		"report": {ours: []string{"harden", "profile", "layers", "internal/plainjson"}, denied: timeless},
 		"image":  {others: []string{registry, "github.com/klauspost/compress/...", "golang.org/x/..."}},
 		"sign":   {others: []string{registry, "github.com/sigstore/...", "github.com/go-openapi/...", "github.com/secure-systems-lab/..."}},
 
@@ -60,7 +60,7 @@ func rules() map[string]rule {
 		"profile/seccomp":   {ours: []string{"profile"}, denied: pure()},
 
 		"cmd/lathe": {
-			ours:   []string{"record", "report", "vuln", "netpolicy", "harden", "layers", "profile", "profile/strace", "image", "sign"},
+			ours:   []string{"record", "report", "vuln", "netpolicy", "harden", "layers", "profile", "profile/strace", "image", "sign", "internal/plainjson"},
 			others: []string{v1, "github.com/spf13/cobra", "golang.org/x/term", "github.com/klauspost/compress/zstd"},
 		},
 	}

@@ -106,6 +106,9 @@ func (l layer) Uncompressed() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(l.archive)), nil
 }
 
+// sourceID follows from the fields of the source.
+const sourceID = "s-cadf25e8cd84"
+
 // Profile is a complete runtime profile of the image with the given digest: it
 // ran its program and nothing else.
 func Profile(d v1.Hash) []byte {
@@ -113,13 +116,13 @@ func Profile(d v1.Hash) []byte {
 		"apiVersion": "lathe.dev/v1alpha1", "kind": "RuntimeProfile", "metadata": map[string]any{"name": "odd"},
 		"images": []any{map[string]any{"digest": d.String(), "platform": "linux/amd64"}},
 		"sources": []any{map[string]any{
-			"id": "s-1", "kind": "observed", "recorder": map[string]any{"name": "strace", "version": "6.1", "method": "ptrace"},
+			"id": sourceID, "kind": "observed", "recorder": map[string]any{"name": "strace", "version": "6.1", "method": "ptrace"},
 			"run": "ci", "scenarios": []any{"odd"}, "complete": true, "vouched": true,
 			"observes": []any{"exec", "open", "open.failed"}, "paths": map[string]any{"exec": "raw", "open": "raw", "root": "container"},
 		}},
 		"executables": []any{map[string]any{
 			"path": App, "origin": []any{"entrypoint"}, "phase": []any{"startup"},
-			"seen": map[string]any{"s-1": map[string]any{"n": 1}},
+			"seen": map[string]any{sourceID: map[string]any{"n": 1}},
 		}},
 	}
 	raw, _ := json.Marshal(doc) // maps and strings always encode
