@@ -5,6 +5,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/lathe-build/lathe/internal/cmdline"
 )
 
 // command is one command line of the config.
@@ -55,9 +57,6 @@ func (p *planner) rootsOfConfig() {
 	}
 }
 
-// maxWrappers is how many wrappers of a command are looked into.
-const maxWrappers = 8
-
 // rootCommand keeps the program of a command line, what a wrapper or a shell
 // would run from it, and arguments that are files of the image.
 func (p *planner) rootCommand(c command, depth int) {
@@ -72,11 +71,11 @@ func (p *planner) rootCommand(c command, depth int) {
 			p.rootWord(arg, Reason{Kind: Config, Note: "an argument of the config's " + c.name})
 		}
 	}
-	if inner := unwrap(c.argv); inner != nil && depth < maxWrappers {
+	if inner := cmdline.Unwrap(c.argv); inner != nil && depth < cmdline.MaxWrappers {
 		p.rootCommand(command{c.name, inner, false}, depth+1)
 	}
-	if text, ok := shellText(c.argv); ok {
-		for _, word := range commandWords(text) {
+	if text, ok := cmdline.ShellText(c.argv); ok {
+		for _, word := range cmdline.Words(text) {
 			p.rootWord(word, Reason{Kind: Config, Note: "a command in the config's " + c.name})
 		}
 	}
@@ -87,55 +86,6 @@ func (p *planner) rootWord(word string, why Reason) {
 	if f, links := p.lookPath(word); f != nil && f.class != dir {
 		p.keepVia(f, links, true, why)
 	}
-}
-
-// unwrap gives the command that a small wrapper runs: init programs and tools
-// that change the user or the environment first.
-func unwrap(argv []string) []string {
-	takesUser := false
-	switch path.Base(argv[0]) {
-	case "tini", "tini-static", "dumb-init", "docker-init", "catatonit", "env", "exec", "nice", "nohup", "setsid", "stdbuf":
-	case "gosu", "su-exec", "setpriv", "chroot", "chpst":
-		takesUser = true
-	default:
-		return nil
-	}
-	rest := argv[1:]
-	for len(rest) > 0 {
-		switch {
-		case rest[0] == "--":
-			return nonEmpty(rest[1:])
-		case strings.HasPrefix(rest[0], "-"), strings.Contains(rest[0], "=") && !strings.HasPrefix(rest[0], "/"):
-			rest = rest[1:]
-		case takesUser:
-			takesUser, rest = false, rest[1:]
-		default:
-			return rest
-		}
-	}
-	return nil
-}
-
-func nonEmpty(argv []string) []string {
-	if len(argv) == 0 {
-		return nil
-	}
-	return argv
-}
-
-// shellText is the script of SHELL -c SCRIPT.
-func shellText(argv []string) (string, bool) {
-	switch path.Base(argv[0]) {
-	case "sh", "bash", "ash", "dash", "ksh", "zsh", "busybox":
-	default:
-		return "", false
-	}
-	for i, a := range argv[:len(argv)-1] {
-		if i > 0 && strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") && strings.HasSuffix(a, "c") {
-			return argv[i+1], true
-		}
-	}
-	return "", false
 }
 
 // checkStarts refuses a plan whose result could not run the config's commands:

@@ -47,7 +47,7 @@ func rules() map[string]rule {
 
 		"profile/fold":   {ours: []string{"profile"}, denied: pure()},
 		"profile/strace": {ours: []string{"profile", "profile/fold"}, denied: pure()},
-		"harden":         {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/plainjson"}, others: []string{v1}, denied: timeless},
+		"harden":         {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/cmdline", "internal/plainjson"}, others: []string{v1}, denied: timeless},
 		"netpolicy": {
 			ours: []string{"profile", "internal/plainjson"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
 		},
