@@ -12,7 +12,7 @@ import (
 // listed tells whether a package stays in its database: while something of it
 // is left. At the level binaries a package without files stays too.
 func (p *planner) listed(g *pkg) bool {
-	return p.stays(g) || len(g.files) == 0 && p.pol.Level == Binaries
+	return p.stays(g) || len(g.files) == 0 && p.level == Binaries
 }
 
 // databaseChanges are the changes that make the databases list what is left.
@@ -23,7 +23,7 @@ func (p *planner) databaseChanges() (pkgdb.Rewrite, error) {
 	}
 	dropped := func(q pkgdb.Package) bool {
 		if q.Leftover {
-			return p.pol.Level != Binaries
+			return p.level != Binaries
 		}
 		return !listed[q.ID()]
 	}

@@ -35,6 +35,7 @@ func (p *planner) describe(pl *Plan) {
 	}
 	pl.Tools = p.tools()
 	p.scanScripts()
+	p.findings = append(p.findings, p.unread...)
 	pl.Findings = p.sortedFindings()
 	pl.Missing = sortedSet(p.missing)
 }

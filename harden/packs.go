@@ -17,6 +17,9 @@ type pack struct {
 // packs follow what users of small images miss most: TLS without certificates,
 // times without zones, names without a resolver's files.
 func (p *planner) packs() []pack {
+	if p.level == Files {
+		return smallPacks()
+	}
 	list := []pack{
 		{"certificates", []string{
 			"etc/ssl/certs", "etc/ssl/cert.pem", "etc/ssl/ca-bundle.pem", "etc/pki/tls", "etc/pki/ca-trust", "etc/ca-certificates",
@@ -42,6 +45,23 @@ func (p *planner) packs() []pack {
 		}
 	}
 	return list
+}
+
+// smallPacks are what is left of the packs at the level files: without these,
+// trust, names and the loader differ from the original.
+func smallPacks() []pack {
+	return []pack{
+		{"certificates", []string{
+			"etc/ssl/certs", "etc/ssl/cert.pem", "etc/ssl/ca-bundle.pem", "etc/pki/tls/certs", "etc/pki/tls/cert.pem",
+			"etc/pki/ca-trust/extracted", "etc/pki/java", "usr/lib/ssl/certs", "usr/lib/ssl/cert.pem",
+		}},
+		{"time zones", []string{"etc/localtime"}},
+		{"names and users", []string{
+			"etc/passwd", "etc/group", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/host.conf", "etc/nsswitch.conf", "etc/gai.conf",
+		}},
+		{"system identity", []string{"etc/os-release", "usr/lib/os-release", "etc/debian_version", "etc/alpine-release", "etc/lsb-release"}},
+		{"loader", []string{"etc/ld.so.cache", "etc/ld.so.conf", "etc/ld.so.conf.d", "etc/ld.so.preload"}},
+	}
 }
 
 // localePaths are the directories of a locale such as en_US.UTF-8.

@@ -113,13 +113,14 @@ type Plan struct {
 }
 
 // plan turns the planner's files into decisions and records.
-func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) {
+func (p *planner) plan(id profile.Identity) (*Plan, error) {
 	tree := p.tree // so that a plan does not hold on to its planner
 	pl := &Plan{
 		Source: id, Layers: tree.Layers(), Policy: p.pol, Rebased: p.rebased, Vouched: p.vouched(),
 		decisions: make([]Decision, 0, len(p.order)), aliases: map[string]string{},
 		resolve: func(name string) (string, error) { t, _, err := tree.Resolve(name); return t, err },
 	}
+	p.names = nil
 	p.loader = nil // has parsed every ELF file, and is not asked again
 	edits, err := p.databaseEdits()
 	if err != nil {
@@ -145,9 +146,6 @@ func (p *planner) plan(ctx context.Context, id profile.Identity) (*Plan, error) 
 		} else if len(times) < maxTimes {
 			times[m.MTime] = m.MTime
 		}
-	}
-	if err := p.digest(ctx, pl); err != nil {
-		return nil, err
 	}
 	return pl, nil
 }
@@ -226,19 +224,19 @@ func (f *file) className() string {
 }
 
 // digest fills in the SHA-256 of everything that stays.
-func (p *planner) digest(ctx context.Context, pl *Plan) error {
+func digest(ctx context.Context, t *layers.Tree, pl *Plan) error {
 	var ids, records []int
 	for i := range pl.Records {
 		r := &pl.Records[i]
-		e := p.tree.Entry(i)
+		e := t.Entry(i)
 		switch {
 		case r.Action == ActRewrite:
 			r.SHA256 = sumOf(r.content)
-		case r.Action == ActKeep && (e.Type == layers.Regular || e.Type == layers.HardLink && p.tree.Entry(e.Data).Type == layers.Regular):
+		case r.Action == ActKeep && (e.Type == layers.Regular || e.Type == layers.HardLink && t.Entry(e.Data).Type == layers.Regular):
 			ids, records = append(ids, i), append(records, i)
 		}
 	}
-	sums, err := p.tree.Digests(ctx, ids)
+	sums, err := t.Digests(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -266,6 +264,8 @@ func (p *planner) whyDropped(f *file) Reason {
 		return Reason{Kind: UnusedScript, Note: p.ofPackages(f, never)}
 	case f.class == link && p.find(f.target) != nil && !p.find(f.target).kept:
 		return Reason{Kind: LinkToDropped, From: f.target}
+	case p.level == Files && f.above:
+		return Reason{Kind: Unobserved, Note: p.ofPackages(f, "the profile never saw it, and nothing observed needs it")}
 	case p.droppableState(f):
 		return Reason{Kind: ManagerState, Note: "only the package manager reads it"}
 	case inDocs(f.path):
@@ -278,6 +278,8 @@ func (p *planner) whyDropped(f *file) Reason {
 		return Reason{Kind: EmptyOfPackage, Note: p.ofPackages(f, "nothing is left in it")}
 	case f.class == library && f.needed:
 		return Reason{Kind: UnusedLibrary, Note: p.ofPackages(f, "only what goes needed it")}
+	case f.spare:
+		return Reason{Kind: UnloadedPlugin, Note: p.ofPackages(f, "never loaded, and it alone needs other packages")}
 	case len(f.owners) > 0:
 		return Reason{Kind: UnusedPackage, Note: p.ofPackages(f, "nothing of the package that needs it was used")}
 	}

@@ -46,12 +46,32 @@ type planner struct {
 	named     map[string][]*pkg  // packages by name and by what they provide
 	followed  map[string]follows // names of packages whose dependencies were followed
 	leftOver  map[*file]bool     // directories that only unused packages list, since the last change
+	level     Level              // that is being decided
+	early     int                // findings from before the first decision
+	names     map[int][]string   // content entry → library names in it
+	unread    []Finding          // about content that could not be read for them
 }
 
 // NewPlan decides every path of an image. The identity says which image it is,
 // to see whether the profile is about it. It gives a [*Refusal] when the plan
 // would not be safe, and a [*Conflict] when rules and evidence disagree.
 func NewPlan(ctx context.Context, t *layers.Tree, id profile.Identity, prof *profile.Profile, pol Policy) (*Plan, error) {
+	pl, err := Preview(ctx, t, id, prof, pol)
+	if err != nil {
+		return nil, err
+	}
+	if err := digest(ctx, t, pl); err != nil {
+		return nil, err
+	}
+	return pl, nil
+}
+
+// Preview is [NewPlan] without the digests of what stays: enough to measure, not
+// to apply or to write down.
+func Preview(ctx context.Context, t *layers.Tree, id profile.Identity, prof *profile.Profile, pol Policy) (*Plan, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("planning: %w", err)
+	}
 	pol, err := pol.normal()
 	if err != nil {
 		return nil, err
@@ -67,12 +87,7 @@ func NewPlan(ctx context.Context, t *layers.Tree, id profile.Identity, prof *pro
 		return nil, err
 	}
 	p.findNeeded()
-	p.bar()
-	p.rootsOfRules()
-	p.rootsOfConfig()
-	p.rootsOfProfile()
-	p.drain()
-	if err := p.spread(); err != nil {
+	if err := p.decideAll(); err != nil {
 		return nil, err
 	}
 	if err := p.conflicts(); err != nil {
@@ -82,14 +97,13 @@ func NewPlan(ctx context.Context, t *layers.Tree, id profile.Identity, prof *pro
 	if len(p.refusals) > 0 {
 		return nil, &Refusal{Reasons: p.refusals}
 	}
-	return p.plan(ctx, id)
+	return p.plan(id)
 }
 
 func newPlanner(t *layers.Tree, prof *profile.Profile, pol Policy) (*planner, error) {
 	p := &planner{
 		tree: t, root: t.FS(), config: t.Config().Config, prof: prof, pol: pol,
-		files: make(map[string]*file, t.Len()), order: make([]*file, 0, t.Len()), onPath: map[string]bool{}, inherited: map[string][]string{},
-		evidence: map[string][]string{}, phases: map[string][]string{},
+		files: make(map[string]*file, t.Len()), order: make([]*file, 0, t.Len()), onPath: map[string]bool{},
 	}
 	var err error
 	if p.loader, err = elfdeps.New(p.root, p.libraryPath()...); err != nil {
@@ -212,30 +226,25 @@ func (p *planner) drain() {
 // spread applies the rules about packages and unowned files until nothing
 // changes, then the packs, which make nothing used, then the rules again.
 func (p *planner) spread() error {
-	fixpoint := func() {
-		for {
-			before := p.count()
-			p.rulePackages()
-			p.ruleUnowned()
-			p.ruleLinks()
-			p.ruleCompiled()
-			p.drain()
-			if p.count() == before {
-				return
-			}
-		}
-	}
-	if p.pol.Level == Binaries {
+	switch p.level {
+	case Binaries:
 		p.ruleBinaries()
 		p.drain()
 		return nil
+	case Files:
+		p.findStateDirs()
+		p.rulePacks()
+		p.drain()
+		p.untilStable(p.ruleLinks)
+		p.ruleEveryDirectory()
+	case Packages:
+		p.findStateDirs()
+		p.untilStable(p.rulePackages, p.ruleUnowned, p.ruleLinks, p.ruleCompiled)
+		p.rulePacks()
+		p.ruleEmptyDirs()
+		p.drain()
+		p.untilStable(p.rulePackages, p.ruleUnowned, p.ruleLinks, p.ruleCompiled)
 	}
-	p.findStateDirs()
-	fixpoint()
-	p.rulePacks()
-	p.ruleEmptyDirs()
-	p.drain()
-	fixpoint()
 	p.ruleCopyright()
 	p.drain()
 	if err := p.ruleDatabase(); err != nil {
@@ -245,6 +254,17 @@ func (p *planner) spread() error {
 	p.ruleDirectories()
 	p.drain()
 	return nil
+}
+
+// untilStable applies rules until they change nothing.
+func (p *planner) untilStable(rules ...func()) {
+	for before := -1; before != p.count(); {
+		before = p.count()
+		for _, rule := range rules {
+			rule()
+		}
+		p.drain()
+	}
 }
 
 func (p *planner) count() int {

@@ -15,16 +15,40 @@ type Level string
 const (
 	Binaries Level = "binaries" // unused programs, scripts, and links and applets that lead to them
 	Packages Level = "packages" // also unused libraries and packages, package-manager state, documentation
+	Files    Level = "files"    // also every file that was neither observed nor reached from what was
 )
 
 // ParseLevel reads a level's name.
 func ParseLevel(s string) (Level, error) {
 	switch l := Level(s); l {
-	case Binaries, Packages:
+	case Binaries, Packages, Files:
 		return l, nil
 	}
-	return "", fmt.Errorf("unknown level %q: levels are binaries and packages", s)
+	return "", fmt.Errorf("unknown level %q: levels are binaries, packages and files", s)
 }
+
+// Next gives the level that drops more, "" of the last.
+func (l Level) Next() Level {
+	switch l {
+	case Binaries:
+		return Packages
+	case Packages:
+		return Files
+	case Files:
+	}
+	return ""
+}
+
+// Plugins says what becomes of libraries that nothing needs by linking and that
+// the profile never saw loaded.
+type Plugins string
+
+// What becomes of plugins. By default they stay with their package.
+const (
+	// DropUnloaded drops plugins that only keep further packages, together with
+	// these packages: rule R9. It matters at the level packages.
+	DropUnloaded Plugins = "dropUnloaded"
+)
 
 // Policy is what the user wants.
 type Policy struct {
@@ -34,6 +58,7 @@ type Policy struct {
 	Rebase          bool     `json:"rebase"`
 	AllowIncomplete bool     `json:"allowIncomplete"`
 	AllowStaleRPMDB bool     `json:"allowStaleRPMDB"`
+	Plugins         Plugins  `json:"plugins,omitempty"`
 }
 
 // Validate reports a level or a rule that cannot be used.
@@ -50,6 +75,9 @@ func (p Policy) normal() (Policy, error) {
 	}
 	if _, err := ParseLevel(string(p.Level)); err != nil {
 		return p, err
+	}
+	if p.Plugins != "" && p.Plugins != DropUnloaded {
+		return p, fmt.Errorf("unknown rule for plugins %q: the only one is %s", p.Plugins, DropUnloaded)
 	}
 	for _, rules := range []*[]string{&p.Keep, &p.Drop} {
 		clean := make([]string, 0, len(*rules))

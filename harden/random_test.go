@@ -74,7 +74,7 @@ func TestRandomSystems(t *testing.T) {
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		text, ran := randomSystem(rng)
-		level := []harden.Level{harden.Binaries, harden.Packages}[seed%2]
+		level := []harden.Level{harden.Binaries, harden.Packages, harden.Files}[seed%3]
 		config := v1.Config{Cmd: []string{"/bin/prog5"}}
 		tr := tree(t, text, config)
 		pol := harden.Policy{Level: level}

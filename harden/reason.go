@@ -43,8 +43,10 @@ const (
 	UnusedPackage  Kind = "unused-package"
 	ManagerState   Kind = "package-manager-state"
 	Documentation  Kind = "documentation"
-	SourceDropped  Kind = "source-dropped" // compiled from a file that goes
-	LeftOver       Kind = "left-over"      // in a directory of packages that are gone
+	Unobserved     Kind = "unobserved"      // at the level files: neither seen nor needed
+	UnloadedPlugin Kind = "unloaded-plugin" // the policy drops plugins that keep packages
+	SourceDropped  Kind = "source-dropped"  // compiled from a file that goes
+	LeftOver       Kind = "left-over"       // in a directory of packages that are gone
 	EmptyOfPackage Kind = "empty-directory"
 	DropRule       Kind = "drop-rule"
 	Shadowed       Kind = "shadowed" // a later layer hides it

@@ -86,6 +86,7 @@ func (p *planner) rootExecutable(x *profile.Executable) {
 			continue
 		}
 		found = true
+		f.loaded = true
 		p.sawRun(f, links, x)
 		p.keepVia(f, links, true, Reason{Kind: Executed, Note: note})
 	}
@@ -182,6 +183,7 @@ func (p *planner) rootFile(x *profile.File) {
 	if kind == "" {
 		return
 	}
+	f.loaded = f.loaded || strong
 	note := "the profile saw it: " + strings.Join(sortedSet(x.Access), ", ")
 	if kind == ReadAsData {
 		note = "read as data by " + strings.Join(sortedSet(x.By), ", ")

@@ -77,18 +77,19 @@ type family struct {
 	beside  []string // directories relative to the library's
 	etc     []string // files and directories elsewhere
 	note    string
+	always  bool // at the level files, too
 }
 
 func families() []family {
 	return []family{
-		{"libcrypto.so", []string{"ossl-modules", "engines-3", "engines-1.1"}, nil, "OpenSSL's providers and engines"},
-		{"libc.so.6", []string{"gconv"}, nil, "character set conversion"},
-		{"libpam.so", []string{"security"}, []string{"etc/pam.d", "etc/pam.conf", "etc/security"}, "PAM modules"},
-		{"libsasl2.so", []string{"sasl2"}, nil, "SASL mechanisms"},
-		{"libkrb5.so", []string{"krb5/plugins"}, nil, "Kerberos plugins"},
-		{"libgdk_pixbuf-2.0.so", []string{"gdk-pixbuf-2.0"}, nil, "image loaders"},
-		{"libMagickCore", []string{"ImageMagick-6.9.11", "ImageMagick-6.9.12"}, nil, "image coders"},
-		{"libproxy.so", []string{"libproxy"}, nil, "proxy modules"},
+		{"libcrypto.so", []string{"ossl-modules", "engines-3", "engines-1.1"}, nil, "OpenSSL's providers and engines", false},
+		{"libc.so.6", []string{"gconv"}, nil, "character set conversion", false},
+		{"libpam.so", []string{"security"}, []string{"etc/pam.d", "etc/pam.conf", "etc/security"}, "PAM modules", true},
+		{"libsasl2.so", []string{"sasl2"}, nil, "SASL mechanisms", false},
+		{"libkrb5.so", []string{"krb5/plugins"}, nil, "Kerberos plugins", false},
+		{"libgdk_pixbuf-2.0.so", []string{"gdk-pixbuf-2.0"}, nil, "image loaders", false},
+		{"libMagickCore", []string{"ImageMagick-6.9.11", "ImageMagick-6.9.12"}, nil, "image coders", false},
+		{"libproxy.so", []string{"libproxy"}, nil, "proxy modules", false},
 	}
 }
 
@@ -98,12 +99,8 @@ func (p *planner) edgeLoadedByName(f *file) {
 	if f.elf == nil {
 		return
 	}
-	if r, err := p.tree.Content(f.entry.ID); err == nil {
-		names, err := elfdeps.SharedNames(r, r.Size())
-		if err != nil && !errors.Is(err, elfdeps.ErrTooManyNames) {
-			p.note("malformed-elf", f.path, err.Error())
-		}
-		for _, name := range names {
+	if p.level != Files || f.loaded {
+		for _, name := range p.sharedNames(f) {
 			p.keepNamed(f, name)
 		}
 	}
@@ -113,8 +110,11 @@ func (p *planner) edgeLoadedByName(f *file) {
 			p.keepNamed(f, "libnss_"+service+".so.2")
 		}
 	}
+	if p.level == Files && strings.HasPrefix(base, "libcrypto.so") {
+		p.keepProviders(f, dirName)
+	}
 	for _, fam := range families() {
-		if !strings.HasPrefix(base, fam.library) {
+		if !strings.HasPrefix(base, fam.library) || p.level == Files && !fam.always {
 			continue
 		}
 		for _, sub := range fam.beside {
@@ -133,7 +133,7 @@ func (p *planner) keepNamed(f *file, name string) {
 	}
 	for _, found := range p.loader.Find(name, f.elf, f.path, p.inherited[f.path]) {
 		g, links := p.resolve(found)
-		if g == nil || g.class != library {
+		if g == nil || g.class != library || p.level == Files && !dependsOn(f, g) {
 			continue
 		}
 		p.keep(g, true, Reason{Kind: LoadedByName, From: f.path, Note: name})
@@ -141,6 +141,85 @@ func (p *planner) keepNamed(f *file, name string) {
 			p.keep(p.find(l), true, Reason{Kind: LoadedByName, From: f.path, Note: name})
 		}
 	}
+}
+
+// sharedNames are the names of libraries that a file contains, remembered: the
+// rules ask more than once.
+func (p *planner) sharedNames(f *file) []string {
+	id := contentID(f.entry)
+	names, ok := p.names[id]
+	if ok {
+		return names
+	}
+	if p.names == nil {
+		p.names = map[int][]string{}
+	}
+	if r, err := p.tree.Content(f.entry.ID); err == nil {
+		if names, err = elfdeps.SharedNames(r, r.Size()); err != nil && !errors.Is(err, elfdeps.ErrTooManyNames) {
+			p.unread = append(p.unread, Finding{"malformed-elf", f.path, err.Error()})
+		}
+	}
+	p.names[id] = names
+	return names
+}
+
+// dependsOn tells whether a library that a file names belongs to it: where both
+// are of packages, those of the one depend on that of the other. Otherwise the
+// distribution says that the file works without; libc names libidn2 for
+// international host names, and its package merely recommends it.
+func dependsOn(f, lib *file) bool {
+	if len(f.owners) == 0 || len(lib.owners) == 0 {
+		return true
+	}
+	for _, g := range f.owners {
+		for _, q := range lib.owners {
+			if g == q || slices.Contains(g.Depends, q.Name) || slices.ContainsFunc(q.Provides, func(name string) bool { return slices.Contains(g.Depends, name) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// keepProviders keeps those providers and engines of OpenSSL that its
+// configuration names where that stays, and FIPS.
+func (p *planner) keepProviders(f *file, dirName string) {
+	named := p.opensslWords()
+	for _, sub := range []string{"ossl-modules", "engines-3", "engines-1.1"} {
+		top, _ := p.resolve(path.Join(dirName, sub))
+		if top == nil {
+			continue
+		}
+		p.below(top.path, func(g *file) {
+			base := strings.TrimSuffix(path.Base(g.path), ".so")
+			if g.class == library && (base == "fips" || named[base]) {
+				p.keep(g, true, Reason{Kind: LoadedByName, From: f.path, Note: "a provider of OpenSSL that is configured"})
+			}
+		})
+	}
+}
+
+// opensslWords are the words of OpenSSL's configuration, comments excepted
+// (config(5ssl)), where the profile saw it read or a rule keeps it.
+func (p *planner) opensslWords() map[string]bool {
+	words := map[string]bool{}
+	for _, name := range []string{p.env("OPENSSL_CONF"), "etc/ssl/openssl.cnf", "usr/lib/ssl/openssl.cnf", "etc/pki/tls/openssl.cnf"} {
+		conf, _ := p.resolve(name)
+		if name == "" || conf == nil || !conf.kept || conf.class == dir {
+			continue
+		}
+		text, err := p.read(conf)
+		if err != nil {
+			continue
+		}
+		for line := range strings.SplitSeq(string(text), "\n") {
+			line, _, _ = strings.Cut(line, "#")
+			for _, w := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t=,[]/.\"'", r) }) {
+				words[strings.TrimSuffix(w, "_sect")] = true
+			}
+		}
+	}
+	return words
 }
 
 // keepBelow keeps a file or all that is below a directory, tools excepted.

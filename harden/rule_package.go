@@ -72,7 +72,7 @@ func (p *planner) keepPackage(g *pkg, why Reason) {
 
 func (p *planner) coheres(f *file) bool {
 	switch {
-	case f.kept, f.tool(), f.class == link, inDocs(f.path), p.droppableState(f):
+	case f.kept, f.tool(), f.class == link, f.spare, inDocs(f.path), p.droppableState(f):
 		return false
 	case f.class == library && f.needed:
 		return false // an edge keeps it when something that stays needs it

@@ -33,7 +33,7 @@ func (p *planner) ruleBinaries() {
 // directories of packages that are gone.
 func (p *planner) ruleUnowned() {
 	for _, f := range p.order {
-		if f.kept || len(f.owners) > 0 || f.tool() || f.class == link || f.class == dir {
+		if f.kept || f.spare || len(f.owners) > 0 || f.tool() || f.class == link || f.class == dir {
 			continue
 		}
 		switch {
@@ -131,6 +131,17 @@ func (p *planner) ruleCompiled() {
 			p.keep(f, false, Reason{Kind: Follows, From: src.path})
 		}
 	}
+}
+
+// ruleEveryDirectory keeps the directories that the level above keeps: something
+// is written to one of them when the profile was not looking.
+func (p *planner) ruleEveryDirectory() {
+	for _, f := range p.order {
+		if f.class == dir && f.above {
+			p.keep(f, false, Reason{Kind: Pack, Note: "directories"})
+		}
+	}
+	p.drain()
 }
 
 // ruleDirectories keeps the directories of packages of which something stays,

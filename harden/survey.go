@@ -37,15 +37,23 @@ type file struct {
 	owners  []*pkg
 	target  string // of a link: where it ends; "" when it dangles
 	applet  string // of another name of a multi-call binary: the binary
-	reason  Reason
-	kept    bool
-	strong  bool    // kept by use: brings its package with it
-	barred  bool    // a drop rule names it
-	needed  bool    // some ELF file of the image needs it
-	seen    bool    // observed by the profile, directly
-	runs    bool    // kept because it is run
-	command bool    // a link in PATH to a script beside it
-	wanted  *Reason // of a barred file: why it cannot be missed
+	needed  bool   // some ELF file of the image needs it
+	command bool   // a link in PATH to a script beside it
+	above   bool   // the level above keeps it
+	spare   bool   // a plugin that its package alone does not keep (R9)
+	verdict
+}
+
+// verdict is what the rules have decided of a file so far.
+type verdict struct {
+	reason Reason
+	kept   bool
+	strong bool    // kept by use: brings its package with it
+	barred bool    // a drop rule names it
+	seen   bool    // observed by the profile, directly
+	loaded bool    // seen running, mapped or opened
+	runs   bool    // kept because it is run
+	wanted *Reason // of a barred file: why it cannot be missed
 }
 
 // facts are what the rules ask of an entry. A whole one for every path would be
@@ -71,11 +79,16 @@ type pkg struct {
 	hasCode  bool // programs, libraries, scripts or modules
 	hasTools bool // programs or native libraries
 	base     bool
-	use      use
-	from     string            // the path that made it used
-	followed bool              // its dependencies are followed
-	observed bool              // its code was observed, not only reached
 	notes    map[string]string // see note
+	usage
+}
+
+// usage is what the rules have found of a package so far.
+type usage struct {
+	use      use
+	from     string // the path that made it used
+	followed bool   // its dependencies are followed
+	observed bool   // its code was observed, not only reached
 }
 
 type use int
@@ -303,7 +316,7 @@ func contentID(e facts) int {
 }
 
 func (p *planner) describePackages() {
-	p.named, p.followed = map[string][]*pkg{}, map[string]follows{}
+	p.named = map[string][]*pkg{}
 	for _, g := range p.pkgs {
 		g.base = isBase(g.Name)
 		for _, name := range append([]string{g.Name}, g.Provides...) {

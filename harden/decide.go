@@ -1,0 +1,45 @@
+package harden
+
+// decideAll decides every path at the policy's level. At the level files the
+// rules of the level packages decide first: a directory without files goes only
+// where that level drops it, too, so that each level drops what the one before
+// drops.
+func (p *planner) decideAll() error {
+	p.early = len(p.findings)
+	if p.pol.Level == Binaries {
+		return p.decide(Binaries)
+	}
+	if err := p.decidePackages(); err != nil || p.pol.Level == Packages {
+		return err
+	}
+	for _, f := range p.order {
+		f.above, f.spare = f.kept, false
+	}
+	return p.decide(Files)
+}
+
+// decide applies the rules of a level from the start.
+func (p *planner) decide(level Level) error {
+	p.begin()
+	p.level = level
+	p.bar()
+	p.rootsOfRules()
+	p.rootsOfConfig()
+	p.rootsOfProfile()
+	p.drain()
+	return p.spread()
+}
+
+// begin forgets what was decided before, and nothing of what the survey found.
+func (p *planner) begin() {
+	for _, f := range p.order {
+		f.verdict = verdict{}
+	}
+	for _, g := range p.pkgs {
+		g.usage = usage{}
+	}
+	p.queue, p.missing, p.stateDirs, p.leftOver = nil, nil, nil, nil
+	p.inherited, p.evidence, p.phases = map[string][]string{}, map[string][]string{}, map[string][]string{}
+	p.followed = map[string]follows{}
+	p.findings = p.findings[:p.early]
+}
