@@ -137,6 +137,8 @@ func kindTexts() map[harden.Kind]string {
 		harden.UnusedPackage:  "other files of unused packages",
 		harden.ManagerState:   "package manager's caches and state",
 		harden.Documentation:  "documentation and translations",
+		harden.Unobserved:     "neither observed nor needed",
+		harden.UnloadedPlugin: "plugins that were never loaded",
 		harden.SourceDropped:  "compiled from what goes",
 		harden.LeftOver:       "left over by packages that go",
 		harden.EmptyOfPackage: "directories with nothing left",

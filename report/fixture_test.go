@@ -176,7 +176,12 @@ func webInput(level harden.Level) Input {
 		Stats:  layers.Stats{Replaced: 1, Promoted: 2},
 	}
 	if level == harden.Binaries {
-		in.Next = webServer(harden.Packages)
+		next := webServer(harden.Packages)
+		all, _ := contentsOf(next)
+		var err error
+		if in.Next, err = NewOutlook(next, all); err != nil {
+			panic(err)
+		}
 	}
 	return in
 }

@@ -25,10 +25,7 @@ type Input struct {
 	Before   Image
 	After    *Image       // nil when nothing was written
 	Stats    layers.Stats // of the rewrite
-	// Next is the plan of the next level, nil when there is none.
-	Next *harden.Plan
-	// NextCarried is Contents.Carried as [Measure] counts it for Next.
-	NextCarried int64
+	Next     *Outlook     // what the next level would leave, nil when there is none
 }
 
 // Image is what the caller knows about an image.
@@ -125,9 +122,7 @@ func platform(in *Input) (*Platform, error) {
 	p.Before.measured(&in.Before, t.Input)
 	p.After.measured(in.After, t.Output)
 	if in.Next != nil {
-		if p.Next, err = gain(in, p.After); err != nil {
-			return nil, err
-		}
+		p.Next = in.Next.gain(p.After)
 	}
 	return p, nil
 }
@@ -235,22 +230,34 @@ func tally(before, after *int, kept bool) {
 	}
 }
 
-// gain is what the next level would drop beyond this one.
-func gain(in *Input, now Counts) (*Gain, error) {
-	before := in.Before.Contents
-	before.Carried = in.NextCarried
-	next, err := newTotals(&Input{Plan: in.Next, Before: Image{Contents: before}})
+// Outlook is what a plan leaves, without the plan: a plan has a record for every
+// entry, which is too much to hold for a line of a report.
+type Outlook struct {
+	level  string
+	bytes  int64
+	counts Counts
+}
+
+// NewOutlook measures what a plan leaves of an image whose contents [Measure]
+// counted for this plan. It gives ErrTotals when the two disagree.
+func NewOutlook(pl *harden.Plan, before Contents) (*Outlook, error) {
+	totals, err := newTotals(&Input{Plan: pl, Before: Image{Contents: before}})
 	if err != nil {
-		return nil, fmt.Errorf("of the next level: %w", err)
+		return nil, fmt.Errorf("measuring the level %s: %w", pl.Policy.Level, err)
 	}
-	_, then := counts(in.Next)
+	_, after := counts(pl)
+	return &Outlook{string(pl.Policy.Level), totals.Output.Bytes, after}, nil
+}
+
+// gain is what the next level would drop beyond this one.
+func (o *Outlook) gain(now Counts) *Gain {
 	return &Gain{
-		Level:       string(in.Next.Policy.Level),
-		Bytes:       now.Bytes - next.Output.Bytes,
-		Files:       now.Files - then.Files,
-		Packages:    now.Packages - then.Packages,
-		Executables: now.Executables - then.Executables,
-	}, nil
+		Level:       o.level,
+		Bytes:       now.Bytes - o.bytes,
+		Files:       now.Files - o.counts.Files,
+		Packages:    now.Packages - o.counts.Packages,
+		Executables: now.Executables - o.counts.Executables,
+	}
 }
 
 func newEvidence(in *Input) Evidence {

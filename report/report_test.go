@@ -31,7 +31,6 @@ func TestTotals(t *testing.T) {
 		"unknown action":   func(in *Input) { in.Plan.Records[3].Action = "shrink" },
 		"no action":        func(in *Input) { in.Plan.Records[3].Action = "" },
 		"size of a record": func(in *Input) { in.Plan.Records[3].Size++ },
-		"next level":       func(in *Input) { in.Next.Records = in.Next.Records[1:] },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,6 +43,16 @@ func TestTotals(t *testing.T) {
 				t.Errorf("got %v, want ErrTotals", err)
 			}
 		})
+	}
+}
+
+func TestOutlookTotals(t *testing.T) {
+	t.Parallel()
+	pl := webServer(harden.Packages)
+	all, _ := contentsOf(pl)
+	pl.Records = pl.Records[1:]
+	if _, err := NewOutlook(pl, all); !errors.Is(err, ErrTotals) {
+		t.Errorf("got %v, want ErrTotals", err)
 	}
 }
 

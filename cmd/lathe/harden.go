@@ -107,7 +107,7 @@ func addPlanFlags(cmd *cobra.Command, g *global, o *hardenOptions) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.profiles, "profile", "p", nil, "runtime profile `file`; repeatable, the union counts")
 	f.StringSliceVar(&o.platforms, "platform", nil, "`platforms` of an index to harden (default: those that a profile covers)")
-	f.StringVar(&o.level, "level", string(harden.Packages), "how much to drop: binaries or packages")
+	f.StringVar(&o.level, "level", string(harden.Packages), "how much to drop: binaries, packages or files")
 	f.StringArrayVar(&o.keep, "keep", nil, "keep this `path` or glob and what it needs; repeatable")
 	f.StringArrayVar(&o.drop, "drop", nil, "drop this `path` or glob; repeatable")
 	f.BoolVar(&o.rebase, "rebase", false, "use a profile that was recorded on another image")

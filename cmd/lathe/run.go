@@ -53,10 +53,9 @@ type target struct {
 	plan     *harden.Plan
 	result   *layers.Result
 	digest   v1.Hash
-	before   report.Image // measured before the entries are forgotten
-	carried  int64        // by hard links, were the next level applied
-	after    report.Image // measured where the result was read back
-	next     *harden.Plan // of the next level
+	before   report.Image    // measured before the entries are forgotten
+	after    report.Image    // measured where the result was read back
+	next     *report.Outlook // of the next level
 	bound    *profile.Profile
 }
 
@@ -130,12 +129,29 @@ func (r *hardening) planOne(ctx context.Context, env *environment, g *global, j 
 		_ = t.tree.Close() // unlinked temporary files
 		return nil, fmt.Errorf("binding the profile to %s (%s): %w", r.opts.image, t.name, err)
 	}
-	if j.policy.Level == harden.Binaries {
-		next := j.policy
-		next.Level = harden.Packages
-		t.next, _ = harden.NewPlan(ctx, t.tree, id, r.profile, next) // only to say what it would gain
+	if t.next, err = outlook(ctx, t.tree, id, r.profile, j.policy); err != nil {
+		_ = t.tree.Close() // unlinked temporary files
+		return nil, fmt.Errorf("planning %s (%s): %w", r.opts.image, t.name, err)
 	}
 	return t, nil
+}
+
+// outlook measures what the level after the policy's would leave. There is none
+// after the last level, and where that level would be refused.
+func outlook(ctx context.Context, tree *layers.Tree, id profile.Identity, prof *profile.Profile, pol harden.Policy) (*report.Outlook, error) {
+	if pol.Level = pol.Level.Next(); pol.Level == "" {
+		return nil, nil //nolint:nilnil // nothing to say is no error
+	}
+	pl, err := harden.Preview(ctx, tree, id, prof, pol)
+	var refusal *harden.Refusal
+	var conflict *harden.Conflict
+	switch {
+	case errors.As(err, &refusal), errors.As(err, &conflict):
+		return nil, nil //nolint:nilnil // likewise
+	case err != nil:
+		return nil, err
+	}
+	return report.NewOutlook(pl, report.Measure(tree, pl))
 }
 
 // bind gives the profile with its names resolved in the image, so that a report
@@ -170,9 +186,6 @@ func (r *hardening) apply(ctx context.Context, env *environment, j *hardenJob) e
 		}
 		t.result = res
 		t.before = measure(t.source.Descriptor.Digest, t.tree, t.plan)
-		if t.next != nil {
-			t.carried = report.Measure(t.tree, t.next).Carried
-		}
 		if t.digest, err = res.Image.Digest(); err != nil {
 			return fmt.Errorf("writing %s: %w", t.name, err)
 		}

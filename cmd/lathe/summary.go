@@ -30,7 +30,7 @@ func (r *hardening) makeReport(o hardenOptions, j *hardenJob) error {
 	for _, t := range r.targets {
 		in := report.Input{
 			Platform: t.name, Plan: t.plan, Profile: t.bound, Next: t.next,
-			Before: t.before, NextCarried: t.carried,
+			Before: t.before,
 		}
 		if t.result != nil {
 			in.Stats = t.result.Stats
