@@ -20,7 +20,7 @@ func (s *script) emit(ctx context.Context, layer int, w *layerWriter, stats *Sta
 		}
 		for todo := []int{i}; len(todo) > 0; todo = todo[1:] {
 			if err := em.entry(todo[0]); err != nil {
-				return fmt.Errorf("%q: %w", s.t.b.entries[todo[0]].Name, err)
+				return fmt.Errorf("%q: %w", s.t.b.entries[todo[0]].name, err)
 			}
 			stats.Moved += len(s.behind[todo[0]])
 			todo = append(todo, s.behind[todo[0]]...)
@@ -46,8 +46,8 @@ func (m *emitter) entry(id int) error {
 	e := &m.s.t.b.entries[id]
 	if content, ok := m.s.replace[id]; ok {
 		m.stats.Replaced++
-		edit := headerEdit{size: int64(len(content)), global: e.global}
-		if e.Type == HardLink {
+		edit := headerEdit{size: int64(len(content)), global: e.global()}
+		if e.typ == HardLink {
 			edit.flag, edit.setLink = '0', true
 		}
 		return m.encoded(e, edit, content)
@@ -58,16 +58,16 @@ func (m *emitter) entry(id int) error {
 	}
 	if target, ok := m.s.relink[id]; ok {
 		m.stats.Relinked++
-		return m.encoded(e, headerEdit{size: -1, link: m.s.linkName(target), setLink: true, global: e.global}, nil)
+		return m.encoded(e, headerEdit{size: -1, link: m.s.linkName(target), setLink: true, global: e.global()}, nil)
 	}
-	if e.global != nil {
+	if e.global() != nil {
 		m.stats.Folded++
-		if err := m.header(e, headerEdit{size: -1, global: e.global}); err != nil {
+		if err := m.header(e, headerEdit{size: -1, global: e.global()}); err != nil {
 			return err
 		}
-		return m.raw(e.dataOff, e.end)
+		return m.raw(e.content(), e.end())
 	}
-	return m.raw(e.off, e.end)
+	return m.raw(e.off, e.end())
 }
 
 // raw adds bytes of the input archive to the output.
@@ -94,7 +94,7 @@ func (m *emitter) flush() error {
 }
 
 // header writes the headers of an entry with an edit.
-func (m *emitter) header(e *Entry, edit headerEdit) error {
+func (m *emitter) header(e *entry, edit headerEdit) error {
 	if err := m.flush(); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (m *emitter) header(e *Entry, edit headerEdit) error {
 	return err
 }
 
-func (m *emitter) encoded(e *Entry, edit headerEdit, content []byte) error {
+func (m *emitter) encoded(e *entry, edit headerEdit, content []byte) error {
 	if err := m.header(e, edit); err != nil {
 		return err
 	}
@@ -122,10 +122,10 @@ func (m *emitter) pad(size int64) error {
 }
 
 // promote turns a hard link into the entry that carries the content.
-func (m *emitter) promote(link, data *Entry) error {
+func (m *emitter) promote(link, data *entry) error {
 	flags := map[Type]byte{Regular: '0', Symlink: '2', CharDevice: '3', BlockDevice: '4', FIFO: '6'}
-	edit := headerEdit{flag: flags[data.Type], size: data.Size, link: data.Linkname, setLink: true, global: link.global}
-	if data.Type == CharDevice || data.Type == BlockDevice {
+	edit := headerEdit{flag: flags[data.typ], size: data.size, link: data.link(), setLink: true, global: link.global()}
+	if data.typ == CharDevice || data.typ == BlockDevice {
 		raw, c, err := m.s.t.headers(data)
 		if err != nil {
 			return err
@@ -135,23 +135,23 @@ func (m *emitter) promote(link, data *Entry) error {
 	if err := m.header(link, edit); err != nil {
 		return err
 	}
-	if data.Type != Regular {
+	if data.typ != Regular {
 		return nil
 	}
-	content, err := m.s.t.Content(data.ID)
+	content, err := m.s.t.Content(int(data.id))
 	if err != nil {
 		return err
 	}
 	if err := m.w.copyFrom(content); err != nil {
 		return err
 	}
-	return m.pad(data.Size)
+	return m.pad(data.size)
 }
 
 // headers reads the raw header blocks of an entry back from the spool.
-func (t *Tree) headers(e *Entry) ([]byte, *chain, error) {
-	raw := make([]byte, e.dataOff-e.off)
-	if _, err := t.spooled[e.Layer].tar.ReadAt(raw, e.off); err != nil {
+func (t *Tree) headers(e *entry) ([]byte, *chain, error) {
+	raw := make([]byte, e.head)
+	if _, err := t.spooled[e.layer].tar.ReadAt(raw, e.off); err != nil {
 		return nil, nil, fmt.Errorf("reading headers back: %w", err)
 	}
 	c, err := parseChain(raw)

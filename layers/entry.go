@@ -67,17 +67,9 @@ type Entry struct {
 	HiddenBy int  // ID of the entry that shadows this one, else -1
 	Data     int  // of a hard link the ID of the entry with the content, else -1
 
-	target   int   // of a hard link the ID of the entry it names, else -1
-	late     bool  // a hard link that comes before its target
-	hides    bool  // a whiteout that hides something
-	disputed bool  // a whiteout that engines read differently
-	sparse   bool  //
-	off      int64 // start of the headers in the layer's archive
-	dataOff  int64 // start of the content
-	physical int64 // bytes of content in the archive
-	end      int64 // end of the entry, padding included
-
-	global map[string]string // PAX records of the global headers that govern it
+	late     bool // a hard link that comes before its target
+	hides    bool // a whiteout that hides something
+	disputed bool // a whiteout that engines read differently
 }
 
 // Hides reports whether a whiteout or an opaque marker takes something away.

@@ -51,7 +51,7 @@ func (r rootFS) Open(name string) (fs.File, error) {
 	if info.e.Type != Regular {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	content, err := r.t.Content(n.content)
+	content, err := r.t.Content(int(n.content))
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -102,9 +102,9 @@ func (r rootFS) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 func (r rootFS) list(n *node) []fs.DirEntry {
-	list := make([]fs.DirEntry, 0, len(n.children))
+	list := make([]fs.DirEntry, 0, len(n.dirs.children))
 	for _, name := range n.sorted() {
-		list = append(list, fs.FileInfoToDirEntry(r.info(n.children[name], name)))
+		list = append(list, fs.FileInfoToDirEntry(r.info(n.dirs.children[name], name)))
 	}
 	return list
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"sync"
 
@@ -109,7 +110,7 @@ func (b *budget) take(entries int, expanded int64) error {
 	b.entries += entries
 	b.expanded += expanded
 	switch {
-	case b.entries > b.limits.Entries:
+	case b.entries > min(b.limits.Entries, math.MaxInt32):
 		return &LimitError{What: "entries", Limit: int64(b.limits.Entries)}
 	case expanded < 0, b.expanded < 0, b.expanded > b.limits.Expanded:
 		return &LimitError{What: "expanded", Limit: b.limits.Expanded}
@@ -143,6 +144,6 @@ func (t *Tree) Layer(i int) LayerInfo {
 }
 
 // content gives the expanded content of a regular entry.
-func (t *Tree) content(e *Entry) *io.SectionReader {
-	return io.NewSectionReader(t.spooled[e.Layer].tar, e.dataOff, e.physical)
+func (t *Tree) content(e *entry) *io.SectionReader {
+	return io.NewSectionReader(t.spooled[e.layer].tar, e.content(), e.physical())
 }

@@ -16,7 +16,7 @@ import (
 func (t *Tree) Entries() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for i := range t.b.entries {
-			if !yield(t.b.entries[i]) {
+			if !yield(t.b.entries[i].public()) {
 				return
 			}
 		}
@@ -27,7 +27,7 @@ func (t *Tree) Entries() iter.Seq[Entry] {
 func (t *Tree) Len() int { return len(t.b.entries) }
 
 // Entry gives an entry by its ID.
-func (t *Tree) Entry(id int) Entry { return t.b.entries[id] }
+func (t *Tree) Entry(id int) Entry { return t.b.entries[id].public() }
 
 // Paths yields the path of everything in the root filesystem, sorted by
 // components, parents first; the root itself is left out.
@@ -49,12 +49,12 @@ func (t *Tree) Lookup(path string) (Entry, bool) {
 
 func (t *Tree) entryOf(n *node) Entry {
 	if n.content < 0 {
-		return Entry{ID: -1, Path: n.path(), Type: Dir, Mode: 0o755, HiddenBy: -1, Data: -1, target: -1}
+		return Entry{ID: -1, Path: n.path(), Type: Dir, Mode: 0o755, HiddenBy: -1, Data: -1}
 	}
-	e := t.b.entries[n.content]
-	if n.entries[0] != n.content && !n.dir() { // a hard link: its own name, the other's content
-		e.Path, e.ID = n.path(), n.entries[0]
-		e.Data = n.content
+	e := t.b.entries[n.content].public()
+	if n.id != n.content { // a hard link: its own name, the other's content
+		e.Path, e.ID = n.path(), int(n.id)
+		e.Data = int(n.content)
 	}
 	return e
 }
@@ -66,7 +66,7 @@ func (t *Tree) find(path string) *node {
 		if name == "." {
 			continue
 		}
-		if n = n.children[name]; n == nil {
+		if n = n.child(name); n == nil {
 			return nil
 		}
 	}
@@ -77,7 +77,7 @@ func (t *Tree) find(path string) *node {
 // one a layer that names it.
 func (t *Tree) Makers(path string) []int {
 	if n := t.find(path); n != nil {
-		return n.entries
+		return n.makers()
 	}
 	return nil
 }
@@ -113,17 +113,17 @@ func (t *Tree) resolve(path string, follow bool) (string, []string, error) {
 // Sparse files read expanded.
 func (t *Tree) Content(id int) (*io.SectionReader, error) {
 	e := &t.b.entries[id]
-	if e.Type == HardLink {
-		e = &t.b.entries[e.Data]
+	if e.typ == HardLink {
+		e = &t.b.entries[e.data()]
 	}
-	if e.Type != Regular {
-		return nil, fmt.Errorf("%q is a %s, it has no content", e.Path, e.Type)
+	if e.typ != Regular {
+		return nil, fmt.Errorf("%q is a %s, it has no content", e.path, e.typ)
 	}
 	if !e.sparse {
 		return t.content(e), nil
 	}
 	s := &sparseReader{t: t, e: e}
-	return io.NewSectionReader(s, 0, e.Size), nil
+	return io.NewSectionReader(s, 0, e.size), nil
 }
 
 // Digests gives the SHA-256 of the content of regular entries, by ID.
@@ -141,7 +141,7 @@ func (t *Tree) Digests(ctx context.Context, ids []int) ([][sha256.Size]byte, err
 				}
 				h := sha256.New()
 				if _, err := io.CopyBuffer(h, onlyReader{&contextReader{ctx, r}}, buf); err != nil {
-					return fmt.Errorf("hashing %q: %w", t.b.entries[ids[i]].Path, err)
+					return fmt.Errorf("hashing %q: %w", t.b.entries[ids[i]].path, err)
 				}
 				h.Sum(sums[i][:0])
 			}

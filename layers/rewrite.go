@@ -111,20 +111,20 @@ func newScript(t *Tree, edit func(Entry) Edit) (*script, error) {
 	}
 	for i := range t.b.entries {
 		e := &t.b.entries[i]
-		d := edit(*e)
+		d := edit(e.public())
 		s.drop[i] = d.Drop
 		if d.Drop || !d.Replace {
 			continue
 		}
-		if e.Type != Regular && e.Type != HardLink {
-			return nil, fmt.Errorf("%q is a %s: only a regular file can get new content", e.Path, e.Type)
+		if e.typ != Regular && e.typ != HardLink {
+			return nil, fmt.Errorf("%q is a %s: only a regular file can get new content", e.path, e.typ)
 		}
 		s.replace[i] = d.Content
 	}
 	for i := range t.b.entries {
 		e := &t.b.entries[i]
-		if e.HiddenBy >= 0 && !s.drop[i] && s.drop[e.HiddenBy] {
-			return nil, fmt.Errorf("%q in layer %d: %w", e.Path, e.Layer, errResurrect)
+		if e.hiddenBy >= 0 && !s.drop[i] && s.drop[e.hiddenBy] {
+			return nil, fmt.Errorf("%q in layer %d: %w", e.path, e.layer, errResurrect)
 		}
 	}
 	s.settleLinks()
@@ -144,27 +144,27 @@ func (s *script) settleLinks() {
 	first := map[int]int{} // data ID → ID that carries the content
 	for i := range s.t.b.entries {
 		e := &s.t.b.entries[i]
-		if e.Type != HardLink || s.drop[i] {
+		if e.typ != HardLink || s.drop[i] {
 			continue
 		}
 		if s.apart(i) {
 			continue // a file of its own now
 		}
-		if s.apart(e.Data) {
-			c, carried := first[e.Data]
+		if s.apart(e.data()) {
+			c, carried := first[e.data()]
 			switch {
 			case !carried:
-				first[e.Data] = i
-				s.carrier[i] = e.Data
-			case s.apart(e.target), e.late: // what it names may come later than the content now
+				first[e.data()] = i
+				s.carrier[i] = e.data()
+			case s.apart(e.target()), e.late: // what it names may come later than the content now
 				s.setTarget(i, c)
 			}
 			continue
 		}
-		if s.apart(e.target) {
-			s.setTarget(i, e.Data)
-		} else if e.late && s.t.b.entries[e.target].Layer == e.Layer {
-			s.behind[e.target] = append(s.behind[e.target], i)
+		if s.apart(e.target()) {
+			s.setTarget(i, e.data())
+		} else if e.late && s.t.b.entries[e.target()].layer == e.layer {
+			s.behind[e.target()] = append(s.behind[e.target()], i)
 			s.moved[i] = true
 		}
 	}
@@ -198,9 +198,9 @@ func (s *script) edited(layer int) (edited, stays bool) {
 // linkName is how an archive names the entry with the given ID.
 func (s *script) linkName(id int) string {
 	e := &s.t.b.entries[id]
-	clean, err := cleanName(e.Name)
+	clean, err := cleanName(e.name)
 	if err != nil {
-		return e.Path
+		return e.path
 	}
 	return path.Clean(clean)
 }

@@ -3,6 +3,7 @@ package layers
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -10,15 +11,41 @@ import (
 
 // node is one path of the merged root filesystem.
 type node struct {
-	name     string
-	parent   *node
-	children map[string]*node // of directories
-	entries  []int            // IDs that make it: all of a directory's, else one
-	content  int              // ID of the entry with type and content, -1 for a directory that no entry names
-	depth    int              // components of the path
+	name    string
+	parent  *node
+	dirs    *dirNode // of directories
+	id      int32    // of the entry that makes it, of a directory the topmost one; -1 for a directory that no entry names
+	content int32    // of the entry with type and content
+	depth   int32    // components of the path
 }
 
-func (n *node) dir() bool { return n.children != nil }
+// dirNode is what only directories have.
+type dirNode struct {
+	children map[string]*node
+	entries  []int // IDs of all that name it, the lowest first
+}
+
+func (n *node) dir() bool { return n.dirs != nil }
+
+// child gives what a directory has by a name, or nil.
+func (n *node) child(name string) *node {
+	if n.dirs == nil {
+		return nil
+	}
+	return n.dirs.children[name]
+}
+
+// makers are the IDs of the entries that make a node.
+func (n *node) makers() []int {
+	if n.dirs != nil {
+		return n.dirs.entries
+	}
+	return []int{int(n.id)}
+}
+
+func newDir(name string, parent *node, depth int32) *node {
+	return &node{name: name, parent: parent, dirs: &dirNode{children: map[string]*node{}}, id: -1, content: -1, depth: depth}
+}
 
 func (n *node) path() string {
 	if n.parent == nil {
@@ -71,10 +98,10 @@ var (
 
 // builder applies layers in order.
 type builder struct {
-	entries []Entry
+	entries []entry
 	root    *node
 	layers  []layerFacts
-	depth   int // most components of a path
+	depth   int32 // most components of a path
 }
 
 // layerFacts are what Rewrite needs to know about a layer.
@@ -84,7 +111,8 @@ type layerFacts struct {
 }
 
 func newBuilder(depth, entries int) *builder {
-	return &builder{root: &node{children: map[string]*node{}, content: -1}, depth: depth, entries: make([]Entry, 0, entries)}
+	depth = min(depth, math.MaxInt32)
+	return &builder{root: newDir("", nil, 0), depth: int32(depth), entries: make([]entry, 0, entries)} //nolint:gosec // see above
 }
 
 // add applies one layer: its whiteouts to what lies below, then its entries.
@@ -93,9 +121,9 @@ func (b *builder) add(layer int, a *archive) error {
 	own := make(map[string]int, len(a.entries)) // path → index of the last entry, markers apart
 	for i := range a.entries {
 		e := &a.entries[i]
-		e.ID, e.Layer = first+i, layer
-		if !e.Type.Marker() {
-			own[e.Path] = i
+		e.id, e.layer = int32(first+i), int32(layer) //nolint:gosec // limits.Entries and limits.Layers are below
+		if !e.typ.Marker() {
+			own[e.path] = i
 		}
 	}
 	b.entries = append(b.entries, a.entries...)
@@ -108,26 +136,26 @@ func (b *builder) add(layer int, a *archive) error {
 	for i := range mine {
 		e := &mine[i]
 		switch {
-		case e.Type == Leftover:
+		case e.typ == Leftover:
 			continue
-		case e.Type.Marker():
-			e.disputed = markerDisputed(e, own, opened) || !e.hides && e.Type == Opaque && opened[b.canonical(e.Path)]
+		case e.typ.Marker():
+			e.disputed = markerDisputed(e, own, opened) || !e.hides && e.typ == Opaque && opened[b.canonical(e.path)]
 			continue
 		}
-		noteParents(opened, e.Path)
+		noteParents(opened, e.path)
 		again, err := b.place(e, first, false)
 		if err != nil {
-			return fmt.Errorf("layer %d, %q: %w", layer, e.Name, err)
+			return fmt.Errorf("layer %d, %q: %w", layer, e.name, err)
 		}
 		if again {
 			late = append(late, i)
 		}
-		noteParents(opened, e.Path) // as it turned out to be, links followed
+		noteParents(opened, e.path) // as it turned out to be, links followed
 	}
 	for _, i := range late {
 		mine[i].late = true
 		if _, err := b.place(&mine[i], first, true); err != nil {
-			return fmt.Errorf("layer %d, %q: %w", layer, mine[i].Name, err)
+			return fmt.Errorf("layer %d, %q: %w", layer, mine[i].name, err)
 		}
 	}
 	b.layers = append(b.layers, layerFacts{first, len(mine), b.dispute(mine) || irregular || len(late) > 0})
@@ -144,96 +172,97 @@ func noteParents(opened map[string]bool, p string) {
 }
 
 // shadow marks all entries below a node as hidden by an entry.
-func (b *builder) shadow(n *node, by int) bool {
+func (b *builder) shadow(n *node, by int32) bool {
 	hid := false
-	for _, id := range n.entries {
-		b.entries[id].Shadowed, b.entries[id].HiddenBy = true, by
+	for _, id := range n.makers() {
+		b.entries[id].shadowed, b.entries[id].hiddenBy = true, by
 		hid = true
 	}
-	for _, child := range n.children {
-		hid = b.shadow(child, by) || hid
+	if n.dir() {
+		for _, child := range n.dirs.children {
+			hid = b.shadow(child, by) || hid
+		}
 	}
 	return hid
 }
 
 // place puts an entry into the root. For a hard link whose target is not there
 // yet it reports true, unless it is the last chance.
-func (b *builder) place(e *Entry, first int, last bool) (again bool, err error) {
-	content := e.ID
-	if e.Type == HardLink {
+func (b *builder) place(e *entry, first int, last bool) (again bool, err error) {
+	content := e.id
+	if e.typ == HardLink {
 		target, err := b.linkTarget(e, last)
 		if err != nil || target < 0 {
 			return target < 0 && err == nil, err
 		}
-		e.target = target
-		content = target
-		if b.entries[target].Type == HardLink {
-			content = b.entries[target].Data
+		if content = target; b.entries[target].typ == HardLink {
+			content = b.entries[target].rare.data
 		}
-		e.Data = content
+		e.rare.target, e.rare.data = target, content
 	}
-	if e.Path == "." {
+	if e.path == "." {
 		b.merge(b.root, e, first)
 		return false, nil
 	}
-	dirPath, base := path.Split(e.Path)
+	dirPath, base := path.Split(e.path)
 	dir, err := b.parents(strings.TrimSuffix(dirPath, "/"))
 	if err != nil {
 		return false, err
 	}
-	old := dir.children[base]
-	if old != nil && old.dir() && e.Type == Dir {
+	old := dir.child(base)
+	if old != nil && old.dir() && e.typ == Dir {
 		b.merge(old, e, first)
-		e.Path = old.path()
+		e.path = old.path()
 		return false, nil
 	}
 	if dir.depth >= b.depth {
 		return false, &LimitError{What: "depth", Limit: int64(b.depth)}
 	}
 	if old != nil {
-		b.shadow(old, e.ID)
+		b.shadow(old, e.id)
 	}
-	n := &node{name: base, parent: dir, entries: []int{e.ID}, content: content, depth: dir.depth + 1}
-	if e.Type == Dir {
-		n.children = map[string]*node{}
+	n := &node{name: base, parent: dir, id: e.id, content: content, depth: dir.depth + 1}
+	if e.typ == Dir {
+		n.dirs = &dirNode{children: map[string]*node{}, entries: []int{int(e.id)}}
 	}
-	dir.children[base] = n
-	if !n.at(e.Path) {
-		e.Path = n.path()
+	dir.dirs.children[base] = n
+	if !n.at(e.path) {
+		e.path = n.path()
 	}
 	return false, nil
 }
 
 // merge adds a directory entry to a directory that is there. Of two entries in
 // one layer the later one wins.
-func (b *builder) merge(n *node, e *Entry, first int) {
-	if last := len(n.entries) - 1; last >= 0 && n.entries[last] >= first {
-		old := &b.entries[n.entries[last]]
-		old.Shadowed, old.HiddenBy = true, e.ID
-		n.entries = n.entries[:last]
+func (b *builder) merge(n *node, e *entry, first int) {
+	d := n.dirs
+	if last := len(d.entries) - 1; last >= 0 && d.entries[last] >= first {
+		old := &b.entries[d.entries[last]]
+		old.shadowed, old.hiddenBy = true, e.id
+		d.entries = d.entries[:last]
 	}
-	n.entries = append(n.entries, e.ID)
-	n.content = e.ID
+	d.entries = append(d.entries, int(e.id))
+	n.id, n.content = e.id, e.id
 }
 
 // linkTarget is the ID of the entry that a hard link names, or -1 when it is
 // not there yet and may come later in the same layer.
-func (b *builder) linkTarget(e *Entry, last bool) (int, error) {
-	clean, err := cleanName(e.Linkname)
+func (b *builder) linkTarget(e *entry, last bool) (int32, error) {
+	clean, err := cleanName(e.rare.link)
 	if err != nil {
-		return -1, fmt.Errorf("hard link to %q: %w", e.Linkname, err)
+		return -1, fmt.Errorf("hard link to %q: %w", e.rare.link, err)
 	}
-	if clean == e.Path {
+	if clean == e.path {
 		return -1, errLinkItself
 	}
 	n, _, err := b.walk(b.root, clean, false, nil)
 	switch {
 	case err == nil && n.dir():
-		return -1, fmt.Errorf("hard link to %q: %w", e.Linkname, errLinkDir)
+		return -1, fmt.Errorf("hard link to %q: %w", e.rare.link, errLinkDir)
 	case err == nil:
-		return n.entries[0], nil
+		return n.id, nil
 	case last:
-		return -1, fmt.Errorf("hard link to %q: %w", e.Linkname, errNoTarget)
+		return -1, fmt.Errorf("hard link to %q: %w", e.rare.link, errNoTarget)
 	}
 	return -1, nil
 }
@@ -263,8 +292,8 @@ func (b *builder) parents(p string) (*node, error) {
 		if n.depth >= b.depth {
 			return nil, &LimitError{What: "depth", Limit: int64(b.depth)}
 		}
-		child := &node{name: name, parent: n, children: map[string]*node{}, content: -1, depth: n.depth + 1}
-		n.children[name] = child
+		child := newDir(name, n, n.depth+1)
+		n.dirs.children[name] = child
 		n = child
 	}
 	return n, nil
@@ -295,7 +324,7 @@ func (b *builder) walk(from *node, p string, follow bool, visit func(*node) erro
 		if !n.dir() {
 			return n, nil, errNotDir
 		}
-		child := n.children[name]
+		child := n.child(name)
 		if child == nil {
 			return n, append([]string{name}, todo...), errNotFound
 		}
@@ -321,10 +350,10 @@ func (b *builder) walk(from *node, p string, follow bool, visit func(*node) erro
 }
 
 func (b *builder) linkOf(n *node) (string, bool) {
-	if n.content < 0 || b.entries[n.content].Type != Symlink {
+	if n.content < 0 || b.entries[n.content].typ != Symlink {
 		return "", false
 	}
-	return b.entries[n.content].Linkname, true
+	return b.entries[n.content].rare.link, true
 }
 
 func splitPath(p string) []string {
@@ -337,7 +366,7 @@ func (n *node) each(yield func(*node) bool) bool {
 		return false
 	}
 	for _, name := range n.sorted() {
-		if !n.children[name].each(yield) {
+		if !n.dirs.children[name].each(yield) {
 			return false
 		}
 	}
@@ -345,8 +374,11 @@ func (n *node) each(yield func(*node) bool) bool {
 }
 
 func (n *node) sorted() []string {
-	names := make([]string, 0, len(n.children))
-	for name := range n.children {
+	if !n.dir() {
+		return nil
+	}
+	names := make([]string, 0, len(n.dirs.children))
+	for name := range n.dirs.children {
 		names = append(names, name)
 	}
 	slices.Sort(names)

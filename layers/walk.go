@@ -31,7 +31,7 @@ const (
 
 // archive is what one pass over a layer's tar finds.
 type archive struct {
-	entries   []Entry
+	entries   []entry
 	global    map[string]string // PAX records of global headers, in force at the end
 	irregular bool              // engines disagree about this archive
 }
@@ -105,27 +105,27 @@ func (s *scanner) next(a *archive) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	e.off, e.dataOff = start, start+chain.end
+	e.off, e.head = start, uint32(chain.end) //nolint:gosec // at most maxHeaders
 	if hdr.Typeflag == tar.TypeReg || hdr.Typeflag == tar.TypeGNUSparse {
-		e.physical = chain.physical
-		e.sparse = chain.sparse
-		if !e.sparse && e.physical != hdr.Size {
-			return false, fmt.Errorf("%q: header sizes %d and %d disagree", hdr.Name, e.physical, e.Size)
+		if e.sparse = chain.sparse; e.sparse {
+			e.more().physical = chain.physical
+		}
+		if !e.sparse && chain.physical != hdr.Size {
+			return false, fmt.Errorf("%q: header sizes %d and %d disagree", hdr.Name, chain.physical, hdr.Size)
 		}
 	}
-	e.end = e.dataOff + (e.physical+block-1)/block*block
 	if a.global != nil {
-		e.global = a.global
+		e.more().global = a.global
 	}
-	grown := e.end - e.off
+	grown := e.end() - e.off
 	if e.sparse {
-		grown += e.Size
+		grown += e.size
 	}
 	names := len(hdr.Name) + len(hdr.Linkname)
 	if err := s.budget(1+names/namesPerEntry, grown); err != nil {
 		return false, err
 	}
-	if err := s.skip(e.end - s.pos); err != nil {
+	if err := s.skip(e.end() - s.pos); err != nil {
 		return false, fmt.Errorf("%q: reading content: %w", hdr.Name, err)
 	}
 	a.entries = append(a.entries, e)
@@ -230,37 +230,43 @@ func copyRecords(m map[string]string) map[string]string {
 	return c
 }
 
-// newEntry reads a tar header into an Entry, without offsets.
-func newEntry(hdr *tar.Header, limits Limits) (Entry, error) {
+// newEntry reads a tar header into an entry, without offsets.
+func newEntry(hdr *tar.Header, limits Limits) (entry, error) {
 	clean, err := cleanName(hdr.Name)
 	if err != nil {
-		return Entry{}, fmt.Errorf("%q: %w", hdr.Name, err)
+		return entry{}, fmt.Errorf("%q: %w", hdr.Name, err)
 	}
 	if err := checkLengths(clean, hdr.Linkname); err != nil {
-		return Entry{}, fmt.Errorf("%.60q...: %w", hdr.Name, err)
+		return entry{}, fmt.Errorf("%.60q...: %w", hdr.Name, err)
 	}
 	if strings.Count(clean, "/") >= limits.Depth {
-		return Entry{}, fmt.Errorf("%.60q...: %w", hdr.Name, &LimitError{What: "depth", Limit: int64(limits.Depth)})
+		return entry{}, fmt.Errorf("%.60q...: %w", hdr.Name, &LimitError{What: "depth", Limit: int64(limits.Depth)})
 	}
-	e := Entry{
-		Path: clean, Name: hdr.Name, UID: hdr.Uid, GID: hdr.Gid, ModTime: hdr.ModTime,
-		Mode:     hdr.FileInfo().Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky),
-		Devmajor: hdr.Devmajor, Devminor: hdr.Devminor,
-		HiddenBy: -1, Data: -1, target: -1,
+	e := entry{
+		path: clean, name: hdr.Name, hiddenBy: -1,
+		sec: hdr.ModTime.Unix(), nsec: uint32(hdr.ModTime.Nanosecond()), //nolint:gosec // below 10^9
+		mode: hdr.FileInfo().Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky),
 	}
-	e.Xattrs = xattrSum(hdr.PAXRecords)
+	e.setOwner(hdr.Uid, hdr.Gid)
+	if hdr.Devmajor != 0 || hdr.Devminor != 0 {
+		r := e.more()
+		r.major, r.minor = hdr.Devmajor, hdr.Devminor
+	}
+	if sum := xattrSum(hdr.PAXRecords); sum != "" {
+		e.more().xattrs = sum
+	}
 	if err := e.setType(hdr); err != nil {
-		return Entry{}, fmt.Errorf("%q: %w", hdr.Name, err)
+		return entry{}, fmt.Errorf("%q: %w", hdr.Name, err)
 	}
 	t, hidden, is, err := marker(clean)
 	if err != nil {
-		return Entry{}, err
+		return entry{}, err
 	}
 	if is {
-		e.Type, e.Path = t, hidden
+		e.typ, e.path = t, hidden
 	}
-	if e.Path == "." && e.Type != Dir && e.Type != Opaque {
-		return Entry{}, errRootNot
+	if e.path == "." && e.typ != Dir && e.typ != Opaque {
+		return entry{}, errRootNot
 	}
 	return e, nil
 }
@@ -278,25 +284,27 @@ func checkLengths(clean, link string) error {
 	return nil
 }
 
-func (e *Entry) setType(hdr *tar.Header) error {
+func (e *entry) setType(hdr *tar.Header) error {
 	switch hdr.Typeflag {
 	case tar.TypeReg, tar.TypeGNUSparse:
-		e.Type, e.Size = Regular, hdr.Size
+		e.typ, e.size = Regular, hdr.Size
 	case tar.TypeLink:
-		e.Type, e.Linkname = HardLink, hdr.Linkname
+		e.typ = HardLink
+		e.more().link = hdr.Linkname
 	case tar.TypeSymlink:
-		e.Type, e.Linkname = Symlink, hdr.Linkname
-		if e.Linkname == "" || strings.IndexByte(e.Linkname, 0) >= 0 {
+		e.typ = Symlink
+		e.more().link = hdr.Linkname
+		if hdr.Linkname == "" || strings.IndexByte(hdr.Linkname, 0) >= 0 {
 			return errors.New("the symbolic link points nowhere")
 		}
 	case tar.TypeDir:
-		e.Type = Dir
+		e.typ = Dir
 	case tar.TypeChar:
-		e.Type = CharDevice
+		e.typ = CharDevice
 	case tar.TypeBlock:
-		e.Type = BlockDevice
+		e.typ = BlockDevice
 	case tar.TypeFifo:
-		e.Type = FIFO
+		e.typ = FIFO
 	default:
 		return fmt.Errorf("unknown tar entry type %q", hdr.Typeflag)
 	}

@@ -8,26 +8,26 @@ import (
 
 // markerDisputed tells whether engines disagree about a whiteout: one beside
 // its own name, or an opaque marker after a sibling.
-func markerDisputed(e *Entry, own map[string]int, opened map[string]bool) bool {
-	if e.Type == Opaque {
-		return opened[e.Path]
+func markerDisputed(e *entry, own map[string]int, opened map[string]bool) bool {
+	if e.typ == Opaque {
+		return opened[e.path]
 	}
-	_, beside := own[e.Path]
-	return beside || opened[e.Path]
+	_, beside := own[e.path]
+	return beside || opened[e.path]
 }
 
 // markers applies the whiteouts of a layer to what lies below, in the order of
 // the archive: a name leads through the links that are there when an engine gets
 // to it, those of lower layers and those that the layer itself has made before.
-func (b *builder) markers(mine []Entry) {
-	if !slices.ContainsFunc(mine, func(e Entry) bool { return e.Type.Marker() }) {
+func (b *builder) markers(mine []entry) {
+	if !slices.ContainsFunc(mine, func(e entry) bool { return e.typ.Marker() }) {
 		return
 	}
-	above := overlay{b: b, made: map[string]*Entry{}}
+	above := overlay{b: b, made: map[string]*entry{}}
 	for i := range mine {
 		switch e := &mine[i]; {
-		case e.Type == Leftover:
-		case e.Type.Marker():
+		case e.typ == Leftover:
+		case e.typ.Marker():
 			b.whiteout(e, above)
 		default:
 			above.add(e)
@@ -36,28 +36,28 @@ func (b *builder) markers(mine []Entry) {
 }
 
 // whiteout applies a whiteout or opaque marker to the lower layers.
-func (b *builder) whiteout(e *Entry, above overlay) {
-	dirPath, base := e.Path, ""
-	if e.Type == Whiteout {
-		dirPath, base = path.Split(e.Path)
+func (b *builder) whiteout(e *entry, above overlay) {
+	dirPath, base := e.path, ""
+	if e.typ == Whiteout {
+		dirPath, base = path.Split(e.path)
 		dirPath = strings.TrimSuffix(dirPath, "/")
 	}
 	dir := above.lower(dirPath)
 	if dir == nil {
 		return
 	}
-	if e.Type == Opaque {
-		e.Path = dir.path()
-		for _, child := range dir.children {
-			e.hides = b.shadow(child, e.ID) || e.hides
+	if e.typ == Opaque {
+		e.path = dir.path()
+		for _, child := range dir.dirs.children {
+			e.hides = b.shadow(child, e.id) || e.hides
 		}
-		clear(dir.children)
+		clear(dir.dirs.children)
 		return
 	}
-	if child, ok := dir.children[base]; ok {
-		e.Path = child.path()
-		e.hides = b.shadow(child, e.ID)
-		delete(dir.children, base)
+	if child := dir.child(base); child != nil {
+		e.path = child.path()
+		e.hides = b.shadow(child, e.id)
+		delete(dir.dirs.children, base)
 	}
 }
 
@@ -65,20 +65,20 @@ func (b *builder) whiteout(e *Entry, above overlay) {
 // that change where a name leads to, by their paths.
 type overlay struct {
 	b    *builder
-	made map[string]*Entry
+	made map[string]*entry
 }
 
 // add notes an entry. Directories matter only where they take the place of a
 // link, of which their own name is enough: a link's path is canonical.
-func (o overlay) add(e *Entry) {
-	dir, base := path.Split(e.Path)
-	if e.Type == Symlink && dir != "" {
+func (o overlay) add(e *entry) {
+	dir, base := path.Split(e.path)
+	if e.typ == Symlink && dir != "" {
 		if p, _, ok := o.walk(strings.TrimSuffix(dir, "/")); ok {
 			o.made[path.Join(p, base)] = e
 			return
 		}
 	}
-	o.made[e.Path] = e
+	o.made[e.path] = e
 }
 
 // lower is the directory of the lower layers that a path leads to, or nil.
@@ -129,7 +129,7 @@ func (o overlay) walk(p string) (string, *node, bool) {
 // lower layers that is still to be seen there.
 func (o overlay) step(p string, dir *node, name string) (target string, child *node, isLink bool) {
 	if dir != nil {
-		child = dir.children[name] // a file has none
+		child = dir.child(name) // a file has none
 	}
 	lower, isLink := "", false
 	if child != nil {
@@ -137,9 +137,9 @@ func (o overlay) step(p string, dir *node, name string) (target string, child *n
 	}
 	e := o.made[p]
 	switch {
-	case e != nil && e.Type == Symlink:
-		return e.Linkname, nil, true
-	case e != nil && (isLink || e.Type != Dir):
+	case e != nil && e.typ == Symlink:
+		return e.rare.link, nil, true
+	case e != nil && (isLink || e.typ != Dir):
 		return "", nil, false
 	}
 	return lower, child, isLink
@@ -150,7 +150,7 @@ func (o overlay) up(at string) (string, *node) {
 	at = strings.TrimPrefix(path.Dir("/"+at), "/")
 	n := o.b.root
 	for _, name := range splitPath(at) {
-		if n = n.children[name]; n == nil {
+		if n = n.child(name); n == nil {
 			break
 		}
 	}
@@ -159,13 +159,13 @@ func (o overlay) up(at string) (string, *node) {
 
 // dispute marks the whiteouts of a layer that stand beside their own name,
 // spelled through whatever links, and tells whether any whiteout is disputed.
-func (b *builder) dispute(mine []Entry) bool {
+func (b *builder) dispute(mine []entry) bool {
 	found := false
 	for i := range mine {
 		e := &mine[i]
-		if e.Type == Whiteout && !e.hides && !e.disputed {
+		if e.typ == Whiteout && !e.hides && !e.disputed {
 			// It hid nothing, so what is there now is of this layer.
-			_, _, err := b.walk(b.root, e.Path, false, nil)
+			_, _, err := b.walk(b.root, e.path, false, nil)
 			e.disputed = err == nil
 		}
 		found = found || e.disputed
