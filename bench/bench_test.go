@@ -102,10 +102,10 @@ func TestShare(t *testing.T) {
 	for level, want := range map[harden.Level][2]float64{harden.Packages: {0.55, 0.8}, harden.Binaries: {0.1, 0.4}} {
 		tree, pl := planned(t, in, level)
 		var all, gone int64
-		for i := range pl.Records {
-			all += pl.Records[i].Size
-			if pl.Records[i].Action == harden.ActDrop {
-				gone += pl.Records[i].Size
+		for _, r := range pl.Records.All() {
+			all += r.Size
+			if r.Action == harden.ActDrop {
+				gone += r.Size
 			}
 		}
 		if share := float64(gone) / float64(all); share < want[0] || share > want[1] {

@@ -32,7 +32,7 @@ func WriteDrops(name string, t *layers.Tree, pl *harden.Plan) error {
 	}
 	w := bufio.NewWriter(f)
 	for e := range t.Entries() {
-		if pl.Records[e.ID].Action == harden.ActDrop {
+		if pl.Records.At(e.ID).Action == harden.ActDrop {
 			fmt.Fprintf(w, "%d %s\n", e.Layer, e.Name) //nolint:errcheck // a bufio.Writer keeps its error for Flush
 		}
 	}

@@ -14,16 +14,16 @@ var ErrStalePlan = errors.New("the plan was made for another image")
 // Apply carries a plan out. The plan must come from [NewPlan] of the same tree:
 // a plan that was read from a file has no new database contents.
 func Apply(ctx context.Context, t *layers.Tree, pl *Plan, opts ...layers.Option) (*layers.Result, error) {
-	if t.Len() != len(pl.Records) {
-		return nil, fmt.Errorf("%w: %d entries, %d records", ErrStalePlan, t.Len(), len(pl.Records))
+	if t.Len() != pl.Records.Len() {
+		return nil, fmt.Errorf("%w: %d entries, %d records", ErrStalePlan, t.Len(), pl.Records.Len())
 	}
 	for e := range t.Entries() {
-		if r := &pl.Records[e.ID]; r.Path != e.Path || r.Layer != e.Layer {
+		if r := pl.Records.At(e.ID); r.Path != e.Path || r.Layer != e.Layer {
 			return nil, fmt.Errorf("%w: entry %d is %q, the plan has %q", ErrStalePlan, e.ID, e.Path, r.Path)
 		}
 	}
 	return layers.Rewrite(ctx, t, func(e layers.Entry) layers.Edit {
-		switch r := &pl.Records[e.ID]; r.Action {
+		switch r := pl.Records.At(e.ID); r.Action {
 		case ActDrop:
 			return layers.Edit{Drop: true}
 		case ActRewrite:

@@ -2,7 +2,6 @@ package harden
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,7 +46,7 @@ func CheckOutput(ctx context.Context, out *layers.Tree, pl *Plan) ([]string, err
 		return p.all(), nil
 	}
 	var ids []int
-	var sums []string
+	var sums []Digest
 	for e := range out.Entries() {
 		if e.Shadowed {
 			p.add("layer %d: %q is hidden by a later layer", e.Layer, e.Path)
@@ -62,9 +61,9 @@ func CheckOutput(ctx context.Context, out *layers.Tree, pl *Plan) ([]string, err
 		} else {
 			delete(want[e.Layer], e.Path)
 		}
-		r := &pl.Records[at]
-		p.compare(out, e, r)
-		if r.SHA256 != "" && hasContent(out, e) {
+		r := pl.Records.At(at)
+		p.compare(out, e, &r)
+		if r.SHA256 != (Digest{}) && hasContent(out, e) {
 			ids, sums = append(ids, e.ID), append(sums, r.SHA256)
 		}
 	}
@@ -90,8 +89,8 @@ func keptByLayer(pl *Plan) (list []map[string]int, next map[int]int) {
 	kept := make([]map[string]int, pl.Layers)
 	entries := make([]int, pl.Layers)
 	next = map[int]int{}
-	for i := len(pl.Records) - 1; i >= 0; i-- {
-		r := &pl.Records[i]
+	for i := pl.Records.Len() - 1; i >= 0; i-- {
+		r := pl.Records.At(i)
 		entries[r.Layer]++
 		if r.Action == ActDrop {
 			continue
@@ -130,18 +129,18 @@ func (p *problems) compare(out *layers.Tree, e layers.Entry, r *Record) {
 	if r.Action == ActRewrite && e.Size != r.NewSize {
 		p.add("%q has %d bytes, the plan says %d", e.Path, e.Size, r.NewSize)
 	}
-	if r.SHA256 != "" && !hasContent(out, e) {
+	if r.SHA256 != (Digest{}) && !hasContent(out, e) {
 		p.add("%q has no content", e.Path)
 	}
 }
 
-func (p *problems) contents(ctx context.Context, t *layers.Tree, ids []int, want []string) error {
+func (p *problems) contents(ctx context.Context, t *layers.Tree, ids []int, want []Digest) error {
 	sums, err := t.Digests(ctx, ids)
 	if err != nil {
 		return err
 	}
 	for i, id := range ids {
-		if got := hex.EncodeToString(sums[i][:]); got != want[i] {
+		if got := Digest(sums[i]); got != want[i] {
 			p.add("%q has the content sha256:%s, the plan says sha256:%s", t.Entry(id).Path, got, want[i])
 		}
 	}
@@ -153,14 +152,14 @@ func (p *problems) contents(ctx context.Context, t *layers.Tree, ids []int, want
 // excepted, and the plan leaves no entry of the source out.
 func CheckSource(ctx context.Context, src *layers.Tree, pl *Plan) ([]string, error) {
 	var p problems
-	if src.Len() != len(pl.Records) {
-		p.add("the source has %d entries, the plan decides %s", src.Len(), strconv.Itoa(len(pl.Records)))
+	if src.Len() != pl.Records.Len() {
+		p.add("the source has %d entries, the plan decides %s", src.Len(), strconv.Itoa(pl.Records.Len()))
 		return p.all(), nil
 	}
 	var ids []int
-	var sums []string
+	var sums []Digest
 	for e := range src.Entries() {
-		r := &pl.Records[e.ID]
+		r := pl.Records.At(e.ID)
 		if r.Path != e.Path || r.Layer != e.Layer || r.Type != e.Type.String() {
 			p.add("entry %d of the source is %q, the plan has %q", e.ID, e.Path, r.Path)
 			continue
@@ -171,7 +170,7 @@ func CheckSource(ctx context.Context, src *layers.Tree, pl *Plan) ([]string, err
 		if got := metaOf(e); got != r.Meta {
 			p.add("%q has %+v in the source, the plan says %+v", e.Path, got, r.Meta)
 		}
-		if r.Action == ActKeep && r.SHA256 != "" {
+		if r.Action == ActKeep && r.SHA256 != (Digest{}) {
 			ids, sums = append(ids, e.ID), append(sums, r.SHA256)
 		}
 	}

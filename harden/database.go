@@ -1,8 +1,6 @@
 package harden
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 
@@ -63,11 +61,6 @@ func (p *planner) databaseEdits() (map[string][]byte, error) {
 		edits[target] = changes[name].Content
 	}
 	return edits, nil
-}
-
-func sumOf(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 // maxRead bounds how much of one file the rules read as a whole.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,10 +136,9 @@ func (s Section) write(w *bufio.Writer) error {
 	w.WriteString("\n")             //nolint:errcheck // a bufio.Writer keeps its error for Flush
 	w.Write(head[:len(head)-1])     //nolint:errcheck // likewise
 	w.WriteString(",\"entries\":[") //nolint:errcheck // likewise
-	for i := range pl.Records {
-		r := &pl.Records[i]
+	for i, r := range pl.Records.All() {
 		out := recordJSON{
-			Layer: r.Layer, Type: r.Type, Class: r.Class, Action: r.Action, Size: r.Size, NewSize: r.NewSize, SHA256: r.SHA256,
+			Layer: r.Layer, Type: r.Type, Class: r.Class, Action: r.Action, Size: r.Size, NewSize: r.NewSize, SHA256: r.SHA256.String(),
 			Reason: reason{Kind: r.Reason.Kind, Note: r.Reason.Note},
 		}
 		out.Path, out.PathB64 = split(r.Path)
@@ -240,8 +240,9 @@ func (h headJSON) plan() (*Plan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", i, err)
 		}
-		pl.Records = append(pl.Records, r)
+		pl.Records.Append(r)
 	}
+	pl.Records.settle()
 	pl.index()
 	pl.resolve = pl.resolver()
 	return pl, nil
@@ -264,14 +265,34 @@ func (e recordJSON) record(layers int) (Record, error) {
 	if name == "" || e.Layer < 0 || e.Layer >= layers || e.Size < 0 || e.NewSize < 0 {
 		return Record{}, errors.New("it has no path, or a number that cannot be")
 	}
+	if !isType(e.Type) || !isClass(e.Class) {
+		return Record{}, fmt.Errorf("unknown type %q or class %q", e.Type, e.Class)
+	}
 	var meta Meta
 	if e.Meta != nil {
 		meta = *e.Meta
 	}
+	var sum Digest
+	if n, err := hex.Decode(sum[:], []byte(e.SHA256)[:min(len(e.SHA256), 2*len(sum))]); e.SHA256 != "" && (err != nil || n != len(sum) || sum.String() != e.SHA256) {
+		return Record{}, fmt.Errorf("%q is no SHA-256 in hex", e.SHA256)
+	}
 	return Record{
 		Layer: e.Layer, Path: name, Type: e.Type, Class: e.Class, Action: e.Action, Size: e.Size, NewSize: e.NewSize,
-		SHA256: e.SHA256, Meta: meta, Reason: Reason{Kind: e.Reason.Kind, From: from, Note: e.Reason.Note},
+		SHA256: sum, Meta: meta, Reason: Reason{Kind: e.Reason.Kind, From: from, Note: e.Reason.Note},
 	}, nil
+}
+
+func isType(s string) bool {
+	for t := layers.Regular; t <= layers.Leftover; t++ {
+		if s == t.String() {
+			return true
+		}
+	}
+	return false
+}
+
+func isClass(s string) bool {
+	return s == "" || s == "applet" || slices.Contains(classNames(), s)
 }
 
 // maxSteps bounds how many links the resolving of one path follows.
@@ -280,8 +301,8 @@ const maxSteps = 40
 // resolver follows links that a plan has records of, inside the root.
 func (pl *Plan) resolver() func(string) (string, error) {
 	links := map[string]string{}
-	for i := range pl.Records {
-		if r := &pl.Records[i]; r.Class != "" && r.Type == layers.Symlink.String() {
+	for _, r := range pl.Records.All() {
+		if r.Class != "" && r.Type == layers.Symlink.String() {
 			links[r.Path] = r.Meta.Link
 		}
 	}
@@ -311,8 +332,8 @@ func (pl *Plan) resolver() func(string) (string, error) {
 // index makes decisions from records: what is in the root filesystem has a
 // class. Directories that no entry names are not in a document.
 func (pl *Plan) index() {
-	for i := len(pl.Records) - 1; i >= 0; i-- { // of a directory in several layers the topmost entry counts
-		if r := &pl.Records[i]; r.Class != "" {
+	for i := pl.Records.Len() - 1; i >= 0; i-- { // of a directory in several layers the topmost entry counts
+		if r := pl.Records.At(i); r.Class != "" {
 			pl.decisions = append(pl.decisions, Decision{Path: r.Path, Keep: r.Action != ActDrop, Reason: r.Reason})
 		}
 	}

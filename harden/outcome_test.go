@@ -238,8 +238,8 @@ func TestCheck(t *testing.T) {
 	} {
 		other := tree(t, text+"\n---\n"+change, server)
 		tampered, err := layers.Rewrite(t.Context(), other, func(e layers.Entry) layers.Edit {
-			if e.ID < len(pl.Records) {
-				return layers.Edit{Drop: pl.Records[e.ID].Action == harden.ActDrop || e.Shadowed}
+			if e.ID < pl.Records.Len() {
+				return layers.Edit{Drop: pl.Records.At(e.ID).Action == harden.ActDrop || e.Shadowed}
 			}
 			return layers.Edit{Drop: e.Type.Marker() && e.Hides()}
 		})

@@ -2,7 +2,7 @@ package harden
 
 import (
 	"context"
-	"encoding/hex"
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -26,8 +26,7 @@ const (
 	ActRewrite Action = "rewrite"
 )
 
-// Record is what becomes of one entry of one layer. Records are in the order
-// of the layers and of the entries in them.
+// Record is what becomes of one entry of one layer.
 type Record struct {
 	Layer   int
 	Path    string // bytes as in the image; markers have the path that they hide
@@ -37,7 +36,7 @@ type Record struct {
 	Reason  Reason
 	Size    int64  // bytes of content in the input; of hard links 0
 	NewSize int64  // bytes of content after a rewrite
-	SHA256  string // hex, of kept regular files and hard links: of the content in the output
+	SHA256  Digest // of kept regular files and hard links: of the content in the output
 	Meta    Meta   // of what stays, as it is in the output, too; of links always
 	content []byte // of a rewrite
 }
@@ -100,8 +99,8 @@ type Plan struct {
 	Layers   int // of the source
 	Policy   Policy
 	Rebased  bool
-	Vouched  bool // the evidence is complete because a person says so
-	Records  []Record
+	Vouched  bool    // the evidence is complete because a person says so
+	Records  Records // one an entry, in the order of the layers and of the entries in them
 	Packages []Package
 	Tools    []Tool
 	Findings []Finding
@@ -136,22 +135,13 @@ func (p *planner) plan(id profile.Identity) (*Plan, error) {
 	p.describe(pl)
 	classes, of := p.classes()
 	p.forget() // what follows needs the decisions only, and there are as many records
-	pl.Records = make([]Record, 0, tree.Len())
-	times := map[string]string{} // files of a layer share few times: one string each
+	pl.Records.grow(tree.Len())
 	for e := range tree.Entries() {
-		pl.Records = append(pl.Records, record(tree, e, pl.decisions, classes, of[e.ID], edits))
-		m := &pl.Records[len(pl.Records)-1].Meta
-		if known, ok := times[m.MTime]; ok {
-			m.MTime = known
-		} else if len(times) < maxTimes {
-			times[m.MTime] = m.MTime
-		}
+		pl.Records.Append(record(tree, e, pl.decisions, classes, of[e.ID], edits))
 	}
+	pl.Records.settle()
 	return pl, nil
 }
-
-// maxTimes bounds how many times are remembered.
-const maxTimes = 1 << 14
 
 // classes gives the class of each path in order, and for each entry the position
 // of its path, or -1.
@@ -220,18 +210,22 @@ func (f *file) className() string {
 	if f.applet != "" {
 		return "applet"
 	}
-	return [...]string{"data", "dir", "link", "program", "script", "library", "module"}[f.class]
+	return classNames()[f.class]
+}
+
+// classNames are the words of plans for the classes.
+func classNames() []string {
+	return []string{"data", "dir", "link", "program", "script", "library", "module"}
 }
 
 // digest fills in the SHA-256 of everything that stays.
 func digest(ctx context.Context, t *layers.Tree, pl *Plan) error {
 	var ids, records []int
-	for i := range pl.Records {
-		r := &pl.Records[i]
+	for i, r := range pl.Records.All() {
 		e := t.Entry(i)
 		switch {
 		case r.Action == ActRewrite:
-			r.SHA256 = sumOf(r.content)
+			pl.Records.setSum(i, sha256.Sum256(r.content))
 		case r.Action == ActKeep && (e.Type == layers.Regular || e.Type == layers.HardLink && t.Entry(e.Data).Type == layers.Regular):
 			ids, records = append(ids, i), append(records, i)
 		}
@@ -241,7 +235,7 @@ func digest(ctx context.Context, t *layers.Tree, pl *Plan) error {
 		return err
 	}
 	for i, r := range records {
-		pl.Records[r].SHA256 = hex.EncodeToString(sums[i][:])
+		pl.Records.setSum(r, sums[i])
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (d *draft) add(layer int, name, class string, size int64, action harden.Act
 	if action == harden.ActRewrite {
 		r.NewSize = size / 4
 	}
-	d.plan.Records = append(d.plan.Records, r)
+	d.plan.Records.Append(r)
 }
 
 func (d *draft) keep(name, class string, size int64, kind harden.Kind, from, note string) {
@@ -153,13 +153,12 @@ func startup() *profile.Profile {
 
 // contentsOf measures a plan's input as an image would be.
 func contentsOf(pl *harden.Plan) (before, after Contents) {
-	for i := range pl.Records {
-		r := &pl.Records[i]
+	for _, r := range pl.Records.All() {
 		before.Entries++
 		before.Bytes += r.Size
 		if r.Action != harden.ActDrop {
 			after.Entries++
-			after.Bytes += outSize(r)
+			after.Bytes += outSize(&r)
 		}
 	}
 	return before, after

@@ -53,10 +53,10 @@ func Measure(t *layers.Tree, plan *harden.Plan) Contents {
 	for e := range t.Entries() {
 		c.Entries++
 		c.Bytes += e.Size
-		if plan == nil || e.Type != layers.HardLink || e.Data < 0 || carried[e.Data] || max(e.ID, e.Data) >= len(plan.Records) {
+		if plan == nil || e.Type != layers.HardLink || e.Data < 0 || carried[e.Data] || max(e.ID, e.Data) >= plan.Records.Len() {
 			continue
 		}
-		if plan.Records[e.ID].Action != harden.ActDrop && plan.Records[e.Data].Action == harden.ActDrop {
+		if plan.Records.At(e.ID).Action != harden.ActDrop && plan.Records.At(e.Data).Action == harden.ActDrop {
 			carried[e.Data] = true
 			c.Carried += t.Entry(e.Data).Size
 		}
@@ -138,11 +138,10 @@ func (c *Counts) measured(img *Image, a Amount) {
 // newTotals puts every record on its heap and compares with what was measured.
 func newTotals(in *Input) (Totals, error) {
 	var t Totals
-	for i := range in.Plan.Records {
-		r := &in.Plan.Records[i]
+	for _, r := range in.Plan.Records.All() {
 		t.Input.add(r.Size)
 		switch {
-		case r.Action == harden.ActDrop && hidden(r):
+		case r.Action == harden.ActDrop && hidden(&r):
 			t.Shadowed.add(r.Size)
 		case r.Action == harden.ActDrop:
 			t.Dropped.add(r.Size)
@@ -201,9 +200,8 @@ func hidden(r *harden.Record) bool {
 
 // counts measures the root filesystem before and after.
 func counts(pl *harden.Plan) (before, after Counts) {
-	for i := range pl.Records {
-		r := &pl.Records[i]
-		if hidden(r) || r.Reason.Kind == harden.HidesNone {
+	for _, r := range pl.Records.All() {
+		if hidden(&r) || r.Reason.Kind == harden.HidesNone {
 			continue
 		}
 		kept := r.Action != harden.ActDrop

@@ -19,9 +19,8 @@ type view struct {
 
 func newView(in *Input) *view {
 	v := &view{plan: in.Plan, profile: in.Profile, decisions: map[string]harden.Decision{}, packRoot: map[string]string{}, applets: map[string][]string{}}
-	for i := range in.Plan.Records {
-		r := &in.Plan.Records[i]
-		if !hidden(r) && r.Reason.Kind != harden.HidesNone {
+	for _, r := range in.Plan.Records.All() {
+		if !hidden(&r) && r.Reason.Kind != harden.HidesNone {
 			v.decisions[r.Path] = harden.Decision{Path: r.Path, Keep: r.Action != harden.ActDrop, Reason: r.Reason}
 		}
 	}
@@ -43,9 +42,8 @@ func newView(in *Input) *view {
 // entries left out.
 func (v *view) groups(action harden.Action) []Group {
 	sums := map[harden.Kind]*Amount{}
-	for i := range v.plan.Records {
-		r := &v.plan.Records[i]
-		if r.Action != action || hidden(r) {
+	for _, r := range v.plan.Records.All() {
+		if r.Action != action || hidden(&r) {
 			continue
 		}
 		if sums[r.Reason.Kind] == nil {
@@ -70,8 +68,7 @@ func bySize(a, b Group) int {
 // for their sake alone.
 func (v *view) packs() []Group {
 	sums := map[string]*Amount{}
-	for i := range v.plan.Records {
-		r := &v.plan.Records[i]
+	for _, r := range v.plan.Records.All() {
 		if r.Action == harden.ActDrop || r.Class == "dir" || r.Reason.Kind == harden.HidesNone {
 			continue
 		}
@@ -123,19 +120,24 @@ func (v *view) packOf(name string) string {
 
 // biggest lists the n largest files that stay.
 func (v *view) biggest(n int) []Chain {
-	var kept []*harden.Record
-	for i := range v.plan.Records {
-		r := &v.plan.Records[i]
-		if r.Action != harden.ActDrop && r.Size > 0 {
-			kept = append(kept, r)
-		}
+	type sized struct {
+		path string
+		size int64
 	}
-	slices.SortStableFunc(kept, func(a, b *harden.Record) int {
-		return cmp.Or(cmp.Compare(outSize(b), outSize(a)), cmp.Compare(a.Path, b.Path))
-	})
+	order := func(a, b sized) int { return cmp.Or(cmp.Compare(b.size, a.size), cmp.Compare(a.path, b.path)) }
+	var kept []sized // the n largest so far, in order
+	for _, r := range v.plan.Records.All() {
+		f := sized{r.Path, outSize(&r)}
+		if r.Action == harden.ActDrop || r.Size == 0 || len(kept) == n && (n == 0 || order(f, kept[n-1]) >= 0) {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(kept, f, order)
+		kept = slices.Insert(kept, at, f)
+		kept = kept[:min(n, len(kept))]
+	}
 	list := make([]Chain, 0, n)
-	for _, r := range kept[:min(n, len(kept))] {
-		list = append(list, Chain{Location: locate(r.Path), Bytes: outSize(r), Steps: steps(v.explain(r.Path))})
+	for _, f := range kept {
+		list = append(list, Chain{Location: locate(f.path), Bytes: f.size, Steps: steps(v.explain(f.path))})
 	}
 	return list
 }

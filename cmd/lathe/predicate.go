@@ -71,8 +71,8 @@ func (t *target) attest() sign.Platform {
 			out.DroppedPackages = append(out.DroppedPackages, p.Name)
 		}
 	}
-	for i := range t.plan.Records {
-		t.count(&t.plan.Records[i], &out)
+	for _, r := range t.plan.Records.All() {
+		t.count(&r, &out)
 	}
 	return out
 }
