@@ -168,7 +168,7 @@ func readYAML(data []byte, lim Limits) ([]*Profile, error) {
 	if int64(len(data)) > lim.YAMLBytes {
 		return nil, fmt.Errorf("it is YAML and larger than %d bytes: convert it to JSON", lim.YAMLBytes)
 	}
-	docs := splitYAML(data)
+	docs := SplitYAML(data)
 	if len(docs) == 0 {
 		return nil, errors.New("it is empty")
 	}
@@ -177,10 +177,10 @@ func readYAML(data []byte, lim Limits) ([]*Profile, error) {
 	}
 	var ps []*Profile
 	for i, doc := range docs {
-		p, err := readYAMLDocument(doc.text, &lim)
+		p, err := readYAMLDocument(doc.Text, &lim)
 		if err != nil {
 			if len(docs) > 1 {
-				err = fmt.Errorf("document %d, after line %d: %w", i+1, doc.line, err)
+				err = fmt.Errorf("document %d, after line %d: %w", i+1, doc.Line, err)
 			}
 			return nil, err
 		}
@@ -209,22 +209,22 @@ func readYAMLDocument(text []byte, lim *Limits) (*Profile, error) {
 	return p, nil
 }
 
-// yamlDocument is one document and the number of lines above it.
-type yamlDocument struct {
-	text []byte
-	line int
+// YAMLDocument is one document of a stream and the number of lines above it.
+type YAMLDocument struct {
+	Text []byte
+	Line int
 }
 
-// splitYAML cuts a stream at its document markers, which YAML allows nowhere
+// SplitYAML cuts a stream at its document markers, which YAML allows nowhere
 // but at the start of a line. Documents of comments and spaces only are left
 // out.
-func splitYAML(data []byte) []yamlDocument {
-	var docs []yamlDocument
+func SplitYAML(data []byte) []YAMLDocument {
+	var docs []YAMLDocument
 	var text []byte
 	start, line := 0, 0
 	end := func() {
 		if hasContent(text) {
-			docs = append(docs, yamlDocument{text, start})
+			docs = append(docs, YAMLDocument{text, start})
 		}
 		text = nil
 	}

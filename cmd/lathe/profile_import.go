@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +13,8 @@ import (
 
 	"github.com/lathe-build/lathe/image"
 	"github.com/lathe-build/lathe/profile"
-	"github.com/lathe-build/lathe/profile/strace"
+	"github.com/lathe-build/lathe/profile/foreign"
+	"github.com/lathe-build/lathe/profile/formats"
 )
 
 type importOptions struct {
@@ -20,50 +22,71 @@ type importOptions struct {
 	output   string
 	image    string
 	platform string
-	complete bool
 	force    bool
-	strace   strace.Options
+	noLimit  bool
+	foreign  foreign.Options
 }
 
 func newProfileImport(env *environment, g *global) *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
-		Use: "import LOG... -o FILE", Short: "Make a profile from the log of a recorder",
-		Long: `Make a profile from logs of strace: one file of strace -f, or the files of
-strace -ff. Options -y or -yy, -ttt and -s 4096 make it better:
-
-  strace -f -y -yy -s 4096 -ttt -o trace.log chroot ROOTFS /entrypoint ARGS...
-  lathe profile import --complete --image oci:web --entrypoint /entrypoint trace.log -o profile.json
-
-strace cannot tell whether it lost something. --complete says that you know the
-log to be whole, from the first program to the last; the profile records that a
-person vouches for it.`,
+		Use: "import FILE... -o FILE", Short: "Make a profile from the evidence of another recorder",
+		Long: importHelp(),
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error { return runImport(cmd.Context(), env, g, o, names) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.from, "from", "strace", "`format` of the logs: strace")
+	f.StringVar(&o.from, "from", "", "`format` of the files (default: known by their beginning)")
 	f.StringVarP(&o.output, "output", "o", "", "write to this `file` (default: standard output)")
 	f.StringVar(&o.image, "image", "", "the `IMAGE` that ran, so that the profile is about it")
 	f.StringVar(&o.platform, "platform", "", "which platform of an index ran, such as linux/amd64")
-	f.BoolVar(&o.complete, "complete", false, "vouch that the log misses nothing from start to end")
+	f.BoolVar(&o.foreign.Complete, "complete", false, "vouch that the files miss nothing from start to end")
 	f.BoolVar(&o.force, "force", false, "replace an existing file")
-	f.StringVar(&o.strace.Name, "name", "", "`name` of the profile")
-	f.StringVar(&o.strace.Run, "run", "", "`name` of the run")
-	f.StringVar(&o.strace.Root, "root", "", "`prefix` of paths when the trace was made from outside the container")
-	f.StringVar(&o.strace.Dir, "dir", "", "working `directory` at the start (default: the image's, or /)")
-	f.StringVar(&o.strace.Entrypoint, "entrypoint", "", "`path` of the program that starts the container: what ran before is left out")
-	f.StringVar(&o.strace.ServingAfter, "serving-after", "", "system `call` or program after which the workload serves")
-	f.StringVar(&o.strace.Arch, "arch", "amd64", "`architecture` of the traced programs")
+	f.StringVar(&o.foreign.Name, "name", "", "`name` of the profile")
+	f.StringVar(&o.foreign.Run, "run", "", "`name` of the run")
+	f.StringVar(&o.foreign.Container, "container", "", "`name` of the container, or 12 digits of its id, where there are several")
+	f.StringVar(&o.foreign.Pod, "pod", "", "`name` of the container's pod")
+	f.StringVar(&o.foreign.Namespace, "namespace", "", "`namespace` of the container's pod")
+	f.StringVar(&o.foreign.Root, "root", "", "`prefix` of paths when the trace was made from outside the container")
+	f.StringVar(&o.foreign.Dir, "dir", "", "working `directory` at the start (default: the image's, or /)")
+	f.StringVar(&o.foreign.Entrypoint, "entrypoint", "", "`path` of the program that starts the container: what ran before is left out")
+	f.StringVar(&o.foreign.ServingAfter, "serving-after", "", "system `call` or program after which the workload serves")
+	f.StringVar(&o.foreign.Arch, "arch", "amd64", "`architecture` of the traced programs")
+	f.BoolVar(&o.noLimit, "no-limit", false, "read more than 5,000,000 records")
 	return cmd
 }
 
-func runImport(ctx context.Context, env *environment, g *global, o importOptions, names []string) error {
-	if o.from != "strace" {
-		return usage("unknown format %q: strace is the format that can be imported", o.from)
+func importHelp() string {
+	var b strings.Builder
+	b.WriteString(`Make a profile from what another system recorded. Files may be plain, gzip or
+zstd; "-" is standard input. Their format is known by their beginning:
+
+`)
+	for _, f := range formats.All() {
+		fmt.Fprintf(&b, "  %-18s %s\n", f.Name, f.About)
 	}
-	opts := o.strace
-	opts.Complete, opts.Importer = o.complete, "lathe "+version()
+	b.WriteString(`
+All files of one format are one recording, such as those of strace -ff or of
+several gadgets. Damaged records are left out and counted in the profile. Where
+a stream holds several containers, choose one.
+
+  strace -f -y -yy -s 4096 -ttt -o trace.log chroot ROOTFS /entrypoint ARGS...
+  lathe profile import --complete --image oci:web --entrypoint /entrypoint trace.log -o profile.json
+  tetra getevents -o json | lathe profile import --container web - -o profile.json
+
+Most recorders cannot tell whether they lost something. --complete says that you
+know the files to be whole, from the first program to the last; the profile
+records that a person vouches for it. docs/recipes has command lines and
+policies that record the most.`)
+	return b.String()
+}
+
+func runImport(ctx context.Context, env *environment, g *global, o importOptions, names []string) error {
+	opts := o.foreign
+	opts.Importer = "lathe " + version()
+	if o.noLimit {
+		opts.MaxRecords = -1
+	}
 	if o.image != "" {
 		about, dir, err := identify(ctx, g, o.image, o.platform)
 		if err != nil {
@@ -74,31 +97,73 @@ func runImport(ctx context.Context, env *environment, g *global, o importOptions
 			opts.Dir = dir
 		}
 	}
-	var inputs []strace.Input
-	for _, name := range names {
-		if name == "-" {
-			inputs = append(inputs, strace.Input{Name: "stdin", R: env.stdin})
-			continue
-		}
-		f, err := os.Open(name)
-		if err != nil {
-			return fmt.Errorf("opening the log: %w", err)
-		}
-		defer f.Close() //nolint:errcheck // read only
-		inputs = append(inputs, strace.Input{Name: filepath.Base(name), R: f})
+	inputs, closeAll, err := openInputs(env, names)
+	defer closeAll()
+	if err != nil {
+		return err
 	}
-	p, err := strace.Import(ctx, inputs, opts)
+	p, _, err := formats.Import(ctx, o.from, inputs, opts)
+	if errors.Is(err, formats.ErrUnknown) {
+		return usageError{err}
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(names, ", "), err)
 	}
-	if !p.Complete() {
-		env.note("the profile has no complete source: harden refuses it without --allow-incomplete; --complete vouches for the log")
-	}
+	noteSources(env, p)
 	var buf bytes.Buffer
 	if err := p.Write(&buf); err != nil {
 		return fmt.Errorf("writing the profile: %w", err)
 	}
 	return writeResult(env, o.output, buf.Bytes(), true, o.force)
+}
+
+// openInputs opens files of evidence; "-" is standard input.
+func openInputs(env *environment, names []string) ([]*foreign.Input, func(), error) {
+	var inputs []*foreign.Input
+	var files []*os.File
+	closeAll := func() {
+		for _, in := range inputs {
+			in.Close()
+		}
+		for _, f := range files {
+			f.Close() //nolint:errcheck,gosec // read only
+		}
+	}
+	stdin := false
+	for _, name := range names {
+		base, r := "stdin", env.stdin
+		if name == "-" {
+			if stdin {
+				return nil, closeAll, usage("standard input is given twice")
+			}
+			stdin = true
+		} else {
+			f, err := os.Open(name)
+			if err != nil {
+				return nil, closeAll, fmt.Errorf("opening the log: %w", err)
+			}
+			files = append(files, f)
+			base, r = filepath.Base(name), f
+		}
+		in, err := foreign.Open(base, r)
+		if err != nil {
+			return nil, closeAll, err
+		}
+		inputs = append(inputs, in)
+	}
+	return inputs, closeAll, nil
+}
+
+// noteSources says what an import made of its files that its user should know.
+func noteSources(env *environment, p *profile.Profile) {
+	for _, s := range p.Sources {
+		if s.Input.Skipped > 0 {
+			env.note("%s: %d of %d records are damaged and left out; the source's notes name the first", s.Input.Format, s.Input.Skipped, s.Input.Records)
+		}
+	}
+	if !p.Complete() {
+		env.note("the profile has no complete source: harden refuses it without --allow-incomplete; --complete vouches for the log")
+	}
 }
 
 // identify reads which image a log is about, and the directory that it starts in.

@@ -19,7 +19,7 @@ const module = "github.com/lathe-build/lathe"
 
 // rule says what a package may import besides the standard library.
 type rule struct {
-	ours   []string // packages of this module
+	ours   []string // packages of this module; "..." at the end takes what is below
 	others []string // modules of others, or packages of them; "..." at the end takes what is below
 	denied []string // packages of the standard library that are not for it
 }
@@ -46,8 +46,14 @@ func rules() map[string]rule {
 		"pkgdb":   {denied: timeless},
 
 		"profile/fold":   {ours: []string{"profile"}, denied: pure()},
-		"profile/strace": {ours: []string{"profile", "profile/fold"}, denied: pure()},
-		"harden":         {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/cmdline", "internal/plainjson"}, others: []string{v1}, denied: timeless},
+		"profile/strace": {ours: []string{"profile", "profile/fold", "profile/foreign"}, denied: pure()},
+		"profile/foreign": {
+			ours:   []string{"profile"},
+			others: []string{"sigs.k8s.io/yaml", "github.com/klauspost/compress/zstd", "github.com/go-json-experiment/json/..."},
+			denied: pure(),
+		},
+		"profile/formats": {ours: []string{"profile/..."}, denied: pure()},
+		"harden":          {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/cmdline", "internal/plainjson"}, others: []string{v1}, denied: timeless},
 		"netpolicy": {
 			ours: []string{"profile", "internal/plainjson"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
 		},
@@ -56,11 +62,11 @@ func rules() map[string]rule {
 		"sign":   {others: []string{registry, "github.com/sigstore/...", "github.com/go-openapi/...", "github.com/secure-systems-lab/..."}},
 
 		// Evidence of other systems: pure decoders.
-		"profile/kubescape": {ours: []string{"profile"}, denied: pure()},
-		"profile/seccomp":   {ours: []string{"profile"}, denied: pure()},
+		"profile/kubescape": {ours: []string{"profile", "profile/foreign"}, denied: pure()},
+		"profile/seccomp":   {ours: []string{"profile", "profile/foreign"}, denied: pure()},
 
 		"cmd/lathe": {
-			ours:   []string{"record", "report", "vuln", "netpolicy", "harden", "layers", "profile", "profile/strace", "image", "sign", "internal/plainjson"},
+			ours:   []string{"record", "report", "vuln", "netpolicy", "harden", "layers", "profile", "profile/foreign", "profile/formats", "image", "sign", "internal/plainjson"},
 			others: []string{v1, "github.com/spf13/cobra", "golang.org/x/term", "github.com/klauspost/compress/zstd"},
 		},
 	}
@@ -186,7 +192,7 @@ func (r rule) forbids(imported string) string {
 	first, _, _ := strings.Cut(imported, "/")
 	ours, isOurs := strings.CutPrefix(imported, module+"/")
 	switch {
-	case isOurs && !slices.Contains(r.ours, ours):
+	case isOurs && !slices.ContainsFunc(r.ours, func(pattern string) bool { return takes(pattern, ours) }):
 		return "it may not import " + ours
 	case isOurs:
 		return ""

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 // Input is one file that strace wrote. With -ff there is one for each process,
@@ -17,56 +18,7 @@ type Input struct {
 }
 
 // Options say what a log cannot.
-type Options struct {
-	// Image is the image that ran: digests, refs and platform, as far as known.
-	Image profile.Image
-	// Name is the name of the profile, for people.
-	Name string
-	// Run is the name of the run. Recordings with different names count as
-	// different runs.
-	Run string
-	// Scenarios are what the run exercised, such as e2e.
-	Scenarios []string
-	// Container and Workload say where it ran.
-	Container string
-	Workload  profile.Workload
-
-	// Root is the container's root on the machine that traced, where paths of -y
-	// start with it. A chroot in the log needs no Root.
-	Root string
-	// Dir is the working directory at the start, for relative paths in logs
-	// without -y. An image's WorkingDir is the right value. Where it is empty, it
-	// is what the first lines of the log tell, or else /.
-	Dir string
-	// Entrypoint is the program that starts the container's own work: its path
-	// in the container, or its base name. Everything before its first execution,
-	// and all other processes of that time, are left out. Where it is empty, see
-	// the package comment.
-	Entrypoint string
-	// ServingAfter is the system call, or the path or base name of the program,
-	// after whose first success the workload serves. Where it is empty, see the
-	// package comment.
-	ServingAfter string
-
-	// Complete is the user's word that the log holds everything from start to
-	// end, which strace cannot tell. It is recorded as vouched.
-	Complete bool
-	// Observes adds to what the log shows to be observed: profile.Observes...
-	// constants, where the user knows that the filter had them.
-	Observes []string
-
-	// Arch and Kernel describe the machine, in GOARCH's and uname's words.
-	Arch, Kernel string
-	// Version is strace's.
-	Version string
-	// Importer is the name and version of the caller.
-	Importer string
-	// MaxRecords is the most lines of a log; 0 means 5,000,000 and less than 0
-	// any number.
-	MaxRecords int64
-}
-
-const defaultMaxRecords = 5_000_000
+type Options = foreign.Options
 
 // Import reads the log of one run and returns a valid, unbound profile with one
 // source. It fails for input that is no log of strace, for logs beyond its
@@ -74,7 +26,7 @@ const defaultMaxRecords = 5_000_000
 // matter.
 func Import(ctx context.Context, inputs []Input, opts Options) (*profile.Profile, error) {
 	if opts.MaxRecords == 0 {
-		opts.MaxRecords = defaultMaxRecords
+		opts.MaxRecords = foreign.DefaultMaxRecords
 	}
 	t := newTracer(opts)
 	streams, err := openStreams(inputs)
@@ -118,7 +70,7 @@ func (t *tracer) source(streams []*stream) profile.Source {
 			Format: "strace", Records: t.records, Skipped: t.skipped, Importer: o.Importer,
 			SHA256: sumOf(streams), Bytes: bytesOf(streams),
 		},
-		Subject:   profile.Subject{Image: o.Image.Digest, Container: o.Container, Workload: o.Workload},
+		Subject:   profile.Subject{Image: o.Image.Digest, Container: o.Container},
 		Host:      profile.Host{Kernel: o.Kernel, Arch: o.Arch},
 		Window:    t.window,
 		Run:       o.Run,
@@ -128,6 +80,10 @@ func (t *tracer) source(streams []*stream) profile.Source {
 		Observes:  append(t.observes(), o.Observes...),
 		Paths:     profile.PathStyle{Exec: "raw", Open: "raw", Root: "container"},
 		Notes:     t.notes(len(streams)),
+	}
+	s.Subject.Workload.Namespace = o.Namespace
+	if o.Pod != "" {
+		s.Subject.Workload.Kind, s.Subject.Workload.Name = "Pod", o.Pod
 	}
 	if t.described {
 		s.Paths.Open = "both"

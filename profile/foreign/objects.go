@@ -1,0 +1,180 @@
+package foreign
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	json "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"sigs.k8s.io/yaml"
+
+	"github.com/lathe-build/lathe/profile"
+)
+
+// Bounds of files that are read whole.
+const (
+	maxJSON      = 256 << 20
+	maxYAML      = 16 << 20
+	maxDocuments = 10_000
+	maxListDepth = 4 // of lists in lists
+)
+
+// Object is one object of a file: a document, or an item of a list.
+type Object struct {
+	Input      string // name of the file
+	Line       int64  // on which its document starts
+	APIVersion string // "" where it has none
+	Kind       string
+	Name       string // metadata.name
+	Data       []byte // JSON, the callback's to keep
+}
+
+// Where is the place of an object for messages.
+func (o Object) Where() string { return fmt.Sprintf("%q, line %d", o.Input, o.Line) }
+
+// Objects calls f with every object of all files: JSON values one after another
+// or in arrays, and YAML documents. A List gives its items. An error of f is
+// damage of that object, unless it is of [Fatal]. Objects fails where there is
+// no good one.
+func (l *Log) Objects(ctx context.Context, f func(Object) error) error {
+	for _, in := range l.inputs {
+		if err := l.objects(ctx, in, f); err != nil {
+			return fmt.Errorf("importing %s: %w", l.format, err)
+		}
+	}
+	return l.check("objects")
+}
+
+func (l *Log) objects(ctx context.Context, in *Input, f func(Object) error) error {
+	if IsJSON(in.head) {
+		left := int64(maxJSON)
+		return newSplitter(in).each(ctx, func(rec Record) error {
+			if left -= int64(len(rec.Data)); left < 0 {
+				return fmt.Errorf("%q is larger than %d bytes", in.name, maxJSON)
+			}
+			return l.object(Object{Input: rec.Input, Line: rec.Line, Data: bytes.Clone(rec.Data)}, f, 0)
+		}, l.bad)
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxYAML+1))
+	if err != nil {
+		return fmt.Errorf("reading %q: %w", in.name, err)
+	}
+	if len(data) > maxYAML {
+		return fmt.Errorf("%q is YAML and larger than %d bytes: convert it to JSON", in.name, maxYAML)
+	}
+	docs := profile.SplitYAML(data)
+	if len(docs) > maxDocuments {
+		return fmt.Errorf("%q has more than %d documents", in.name, maxDocuments)
+	}
+	left := int64(maxJSON)
+	for _, doc := range docs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rec := Record{Input: in.name, Line: int64(doc.Line) + 1}
+		text, err := yaml.YAMLToJSON(doc.Text)
+		if err != nil {
+			l.bad(rec, err)
+			continue
+		}
+		if left -= int64(len(text)); left < 0 {
+			return fmt.Errorf("%q, line %d: its aliases expand to more than %d bytes", in.name, rec.Line, maxJSON)
+		}
+		if err := l.object(Object{Input: in.name, Line: rec.Line, Data: text}, f, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// envelope is what all objects of Kubernetes have, in any case of letters.
+type envelope struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Metadata   struct {
+		Name any `json:"name"` // y is true in YAML
+	} `json:"metadata"`
+	Items jsontext.Value `json:"items"`
+}
+
+func (l *Log) object(o Object, f func(Object) error, depth int) error {
+	var head envelope
+	rec := Record{Input: o.Input, Line: o.Line}
+	if err := Decode(o.Data, &head); err != nil {
+		l.bad(rec, err)
+		return nil
+	}
+	o.APIVersion, o.Kind = head.APIVersion, head.Kind
+	o.Name, _ = head.Metadata.Name.(string)
+	if !strings.HasSuffix(o.Kind, "List") || len(head.Items) == 0 || head.Items[0] != '[' {
+		return l.give(rec, func(Record) error { return f(o) })
+	}
+	if depth >= maxListDepth {
+		l.bad(rec, errors.New("lists in lists"))
+		return nil
+	}
+	var items []jsontext.Value
+	if err := Decode(head.Items, &items); err != nil {
+		l.bad(rec, err)
+		return nil
+	}
+	for _, item := range items {
+		if err := l.object(Object{Input: o.Input, Line: o.Line, Data: item}, f, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Decode decodes one JSON value into a local struct: unknown members are passed
+// over, names match in any case of letters, bytes that are not UTF-8 are
+// replaced, and of a name that is given twice the last counts. Errors are
+// short and name the member.
+func Decode(data []byte, v any) error {
+	return decodeError(json.Unmarshal(data, v, json.MatchCaseInsensitiveNames(true),
+		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)))
+}
+
+// DecodeExact is [Decode] for names that match exactly. It is faster.
+func DecodeExact(data []byte, v any) error {
+	return decodeError(json.Unmarshal(data, v, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)))
+}
+
+// decodeError takes the decoder's own words off an error.
+func decodeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		if semantic.JSONPointer != "" {
+			return fmt.Errorf("%s: %s does not fit", toText(string(semantic.JSONPointer)), kindName(semantic.JSONKind))
+		}
+		return fmt.Errorf("%s does not fit", kindName(semantic.JSONKind))
+	}
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("not JSON at byte %d: %w", syntax.ByteOffset, syntax.Err)
+	}
+	return err
+}
+
+// kindName is a kind of JSON value for people.
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	default:
+		return kind.String()
+	}
+}
