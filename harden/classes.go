@@ -2,6 +2,7 @@ package harden
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -76,6 +77,17 @@ func Classes() []ToolClass {
 		}},
 	}
 }
+
+// toolClasses are the names of the catalogue's classes.
+func toolClasses() []string {
+	var list []string
+	for _, c := range Classes() {
+		list = append(list, c.Name)
+	}
+	return list
+}
+
+func isToolClass(name string) bool { return slices.Contains(toolClasses(), name) }
 
 // classOf finds the class of a tool by its base name; setuid files that no class
 // names have their own.

@@ -23,6 +23,8 @@ func (p *planner) decide(level Level) error {
 	p.begin()
 	p.level = level
 	p.bar()
+	p.barSBOMs()
+	p.readAnswers()
 	p.rootsOfRules()
 	p.rootsOfConfig()
 	p.rootsOfProfile()
@@ -38,6 +40,7 @@ func (p *planner) begin() {
 	for _, g := range p.pkgs {
 		g.usage = usage{}
 	}
+	p.barredBy, p.answers, p.settled, p.commandRules = nil, nil, nil, nil
 	p.queue, p.missing, p.stateDirs, p.leftOver = nil, nil, nil, nil
 	p.inherited, p.evidence, p.phases = map[string][]string{}, map[string][]string{}, map[string][]string{}
 	p.followed = map[string]follows{}

@@ -36,6 +36,7 @@ func (p *planner) describe(pl *Plan) {
 	pl.Tools = p.tools()
 	p.scanScripts()
 	p.findings = append(p.findings, p.unread...)
+	p.tellSBOMs()
 	pl.Findings = p.sortedFindings()
 	pl.Missing = sortedSet(p.missing)
 }

@@ -104,7 +104,8 @@ type Plan struct {
 	Packages []Package
 	Tools    []Tool
 	Findings []Finding
-	Missing  []string // what the profile names and the image does not have
+	Missing  []string  // what the profile names and the image does not have
+	Settled  []Settled // conflicts of rules and evidence that the policy answers
 
 	decisions []Decision        // of every path of the root filesystem, as comparePaths orders them
 	aliases   map[string]string // executable keys → path whose decision is theirs
@@ -133,6 +134,7 @@ func (p *planner) plan(id profile.Identity) (*Plan, error) {
 		pl.decisions = append(pl.decisions, Decision{Path: f.path, Keep: f.kept, Reason: f.reason})
 	}
 	p.describe(pl)
+	pl.Settled = p.settled
 	classes, of := p.classes()
 	p.forget() // what follows needs the decisions only, and there are as many records
 	pl.Records.grow(tree.Len())
@@ -244,7 +246,7 @@ func digest(ctx context.Context, t *layers.Tree, pl *Plan) error {
 func (p *planner) whyDropped(f *file) Reason {
 	never := "it never ran, and nothing that stays needs it"
 	switch {
-	case f.barred:
+	case f.barred && (f.reason.Kind == DropRule || f.wanted != nil):
 		return f.reason
 	case f.applet != "":
 		return Reason{Kind: UnusedApplet, From: f.applet, Note: "never ran by this name"}

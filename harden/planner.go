@@ -50,6 +50,11 @@ type planner struct {
 	early     int                // findings from before the first decision
 	names     map[int][]string   // content entry → library names in it
 	unread    []Finding          // about content that could not be read for them
+
+	barredBy     map[*file]*matcher // the rules that name barred files
+	answers      map[*file]*answer
+	settled      []Settled
+	commandRules []*commandRule
 }
 
 // NewPlan decides every path of an image. The identity says which image it is,
@@ -90,6 +95,7 @@ func Preview(ctx context.Context, t *layers.Tree, id profile.Identity, prof *pro
 	if err := p.decideAll(); err != nil {
 		return nil, err
 	}
+	p.matchlessCommands()
 	if err := p.conflicts(); err != nil {
 		return nil, err
 	}
@@ -169,10 +175,7 @@ func (p *planner) keep(f *file, strong bool, why Reason) {
 	switch {
 	case f == nil:
 		return
-	case f.barred && why.Kind != KeepRule:
-		if f.wanted == nil && strong && isNeed(f, why.Kind) {
-			f.wanted = &why
-		}
+	case f.barred && !p.overrule(f, strong, why):
 		return
 	}
 	runs := strong && isRun(f, why.Kind)
@@ -195,18 +198,6 @@ func isRun(f *file, kind Kind) bool {
 	return kind == Executed || kind == Config || kind == KeepRule && f.entry.Mode&0o111 != 0
 }
 
-// isNeed tells reasons for which a file cannot be missed.
-func isNeed(f *file, kind Kind) bool {
-	switch kind {
-	case Executed, Config, Interpreter, Library, Helper, Link:
-		return true
-	case Opened:
-		return f.class == library
-	default:
-		return false
-	}
-}
-
 // drain follows the edges of everything that is queued.
 func (p *planner) drain() {
 	for len(p.queue) > 0 {
@@ -215,6 +206,7 @@ func (p *planner) drain() {
 		p.edgeParents(f)
 		p.edgeLinks(f)
 		p.edgeScript(f)
+		p.edgeScriptCommands(f)
 		p.edgeELF(f)
 		p.edgePreload(f)
 		p.edgeLoadedByName(f)
@@ -292,7 +284,9 @@ func (p *planner) resolve(name string) (f *file, links []string) {
 
 // keepVia keeps a file and the links that led to it.
 func (p *planner) keepVia(f *file, links []string, strong bool, why Reason) {
-	p.keep(f, strong, why)
+	if p.keep(f, strong, why); f == nil || f.barred {
+		return
+	}
 	for _, l := range links {
 		p.keep(p.find(l), strong, Reason{Kind: Link, From: f.path, Note: "the name by which it was reached"})
 	}

@@ -1,10 +1,10 @@
 package harden
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -39,18 +39,8 @@ func (l Level) Next() Level {
 	return ""
 }
 
-// Plugins says what becomes of libraries that nothing needs by linking and that
-// the profile never saw loaded.
-type Plugins string
-
-// What becomes of plugins. By default they stay with their package.
-const (
-	// DropUnloaded drops plugins that only keep further packages, together with
-	// these packages: rule R9. It matters at the level packages.
-	DropUnloaded Plugins = "dropUnloaded"
-)
-
-// Policy is what the user wants.
+// Policy is what the user wants: the flags of the command line and what
+// [ReadPolicy] reads. Its zero value is the default.
 type Policy struct {
 	Level           Level    `json:"level"`
 	Keep            []string `json:"keep"` // paths or globs; of a directory everything below it
@@ -58,7 +48,84 @@ type Policy struct {
 	Rebase          bool     `json:"rebase"`
 	AllowIncomplete bool     `json:"allowIncomplete"`
 	AllowStaleRPMDB bool     `json:"allowStaleRPMDB"`
-	Plugins         Plugins  `json:"plugins,omitempty"`
+	KeepAttached    bool     `json:"keepAttached,omitempty"` // what people ran by hand is a reason to keep it
+
+	Rules   []Rule      `json:"rules,omitempty"`   // of a policy file, in its order
+	Answers []Answer    `json:"answers,omitempty"` // to conflicts of rules and evidence
+	Plugins Plugins     `json:"plugins,omitempty"`
+	SBOM    SBOM        `json:"sbom,omitempty"`
+	Trust   []Trust     `json:"trust,omitempty"`
+	File    *PolicyFile `json:"file,omitempty"` // where the rules come from
+}
+
+// PolicyFile names a policy file without saying where it lies.
+type PolicyFile struct {
+	Name   string `json:"name"`   // its base name
+	SHA256 string `json:"sha256"` // of its bytes, hex
+}
+
+// Verb is what a rule does.
+type Verb string
+
+// The verbs of rules.
+const (
+	DoKeep Verb = "keep"
+	DoDrop Verb = "drop"
+	DoDeny Verb = "deny" // a class of tools: where one has to stay, there is no plan
+)
+
+// Rule is a rule of a policy file. It is about what all of its selectors that
+// are not empty name.
+type Rule struct {
+	Do             Verb   `json:"do"`
+	Path           string `json:"path,omitempty"`           // a path or glob; of a directory everything below it
+	Package        string `json:"package,omitempty"`        // a package's name, with stars
+	Class          string `json:"class,omitempty"`          // of tools, see [Classes]
+	Layer          string `json:"layer,omitempty"`          // a position, the base is 0, or a digest or diff ID
+	History        string `json:"history,omitempty"`        // a part of the command that made a layer
+	ScriptCommands string `json:"scriptCommands,omitempty"` // a shell script, of which the commands are kept
+	Reason         string `json:"reason,omitempty"`
+	From           string `json:"from,omitempty"` // where it is written: policy.yaml:7
+}
+
+// Answer settles a conflict of a drop or deny rule and the evidence about one
+// path.
+type Answer struct {
+	Path   string `json:"path"`
+	Keep   bool   `json:"keep"`   // the rule gives way; else the evidence does
+	Reason string `json:"reason"` // for people, never empty
+	From   string `json:"from,omitempty"`
+}
+
+// Plugins says what becomes of libraries that a program can load, that nobody
+// loaded, and that alone keep a package (rule R9).
+type Plugins string
+
+// What becomes of plugins. The zero value keeps them.
+const (
+	KeepPlugins  Plugins = "keep"
+	DropUnloaded Plugins = "dropUnloaded"
+)
+
+// SBOM says what becomes of software bills of materials inside the image, which
+// say what it held before.
+type SBOM string
+
+// What becomes of software bills of materials. The zero value keeps them: a
+// scanner that reads one reports what is gone, rather than nothing of what it
+// alone lists.
+const (
+	KeepSBOM SBOM = "keep"
+	DropSBOM SBOM = "drop"
+)
+
+// Trust is a person's word that sources of a profile saw all there was to see of
+// some kind.
+type Trust struct {
+	Source   string   `json:"source"`   // a source's id, recorder or format
+	Observes []string `json:"observes"` // profile.Observes... words
+	Reason   string   `json:"reason,omitempty"`
+	From     string   `json:"from,omitempty"`
 }
 
 // Validate reports a level or a rule that cannot be used.
@@ -76,119 +143,152 @@ func (p Policy) normal() (Policy, error) {
 	if _, err := ParseLevel(string(p.Level)); err != nil {
 		return p, err
 	}
-	if p.Plugins != "" && p.Plugins != DropUnloaded {
-		return p, fmt.Errorf("unknown rule for plugins %q: the only one is %s", p.Plugins, DropUnloaded)
-	}
 	for _, rules := range []*[]string{&p.Keep, &p.Drop} {
 		clean := make([]string, 0, len(*rules))
 		for _, r := range *rules {
-			c := strings.Trim(path.Clean("/"+r), "/")
-			if c == "" {
-				return p, fmt.Errorf("the rule %q means the whole image", r)
-			}
-			if err := checkGlob(c); err != nil {
-				return p, fmt.Errorf("the rule %q: %w", r, err)
+			c, err := cleanGlob(r)
+			if err != nil {
+				return p, err
 			}
 			clean = append(clean, c)
 		}
 		slices.Sort(clean)
 		*rules = slices.Compact(clean)
 	}
-	return p, nil
+	if n := len(p.Keep) + len(p.Drop) + len(p.Rules) + len(p.Answers) + len(p.Trust); n > MaxRules {
+		return p, fmt.Errorf("the policy has %d rules, more than %d", n, MaxRules)
+	}
+	if err := p.normalRules(); err != nil {
+		return p, err
+	}
+	if p.Plugins != "" && p.Plugins != KeepPlugins && p.Plugins != DropUnloaded {
+		return p, fmt.Errorf("plugins is %s or %s, not %q", KeepPlugins, DropUnloaded, p.Plugins)
+	}
+	if p.SBOM != "" && p.SBOM != KeepSBOM && p.SBOM != DropSBOM {
+		return p, fmt.Errorf("sbom is %s or %s, not %q", KeepSBOM, DropSBOM, p.SBOM)
+	}
+	return p, p.normalTrust()
 }
 
-// maxStars bounds the work of matching one glob.
-const maxStars = 16
-
-var errGlob = errors.New("not a glob")
-
-func checkGlob(glob string) error {
-	if strings.Count(glob, "*") > maxStars {
-		return fmt.Errorf("%w: more than %d stars", errGlob, maxStars)
+func (p *Policy) normalRules() error {
+	p.Rules, p.Answers = slices.Clone(p.Rules), slices.Clone(p.Answers)
+	for i := range p.Rules {
+		if err := p.Rules[i].normal(); err != nil {
+			return located(p.Rules[i].From, err)
+		}
 	}
-	for seg := range strings.SplitSeq(glob, "/") {
-		if _, err := path.Match(seg, ""); err != nil {
-			return fmt.Errorf("%w: %w", errGlob, err)
+	for i := range p.Answers {
+		a := &p.Answers[i]
+		c, err := cleanGlob(a.Path)
+		switch {
+		case err != nil:
+			return located(a.From, err)
+		case hasMeta(c):
+			return located(a.From, fmt.Errorf("an answer is about one path, not about %q", a.Path))
+		case strings.TrimSpace(a.Reason) == "":
+			return located(a.From, fmt.Errorf("the answer about %q gives no reason", a.Path))
+		}
+		a.Path = c
+		for _, b := range p.Answers[:i] {
+			if b.Path == a.Path {
+				return located(a.From, fmt.Errorf("%q is answered twice", a.Path))
+			}
 		}
 	}
 	return nil
 }
 
-// matchRule tells whether a path is named by a rule or lies below what it names.
-func matchRule(rule, p string) bool {
-	return matchSegments(strings.Split(rule, "/"), strings.Split(p, "/"))
-}
-
-// matchSegments matches with ** for any number of segments, remembering for
-// each segment of the glob how far it can be reached: time is the product of
-// the lengths. What is left of the path is below the match.
-func matchSegments(glob, segs []string) bool {
-	reach := make([]bool, len(glob)+1)
-	reach[0] = true
-	skip := func() {
-		for i, g := range glob {
-			if g == "**" && reach[i] {
-				reach[i+1] = true
-			}
-		}
+func located(from string, err error) error {
+	if from == "" {
+		return err
 	}
-	skip()
-	for _, s := range segs {
-		if reach[len(glob)] {
-			return true
-		}
-		next := make([]bool, len(glob)+1)
-		for i, g := range glob {
-			if !reach[i] {
-				continue
-			}
-			if g == "**" {
-				next[i] = true
-			} else if ok, err := path.Match(g, s); err == nil && ok {
-				next[i+1] = true
-			}
-		}
-		reach = next
-		skip()
+	return fmt.Errorf("%s: %w", from, err)
+}
+
+// normal checks a rule and cleans its globs.
+func (r *Rule) normal() error {
+	switch r.Do {
+	case DoKeep, DoDrop, DoDeny:
+	default:
+		return fmt.Errorf("a rule keeps, drops or denies, not %q", r.Do)
 	}
-	return reach[len(glob)]
+	selectors := r.selectors()
+	switch {
+	case len(selectors) == 0:
+		return fmt.Errorf("the %s rule says of nothing what it is about", r.Do)
+	case r.Do == DoDeny && (r.Class == "" || len(selectors) > 1):
+		return fmt.Errorf("a deny rule is about a class and nothing else")
+	case r.ScriptCommands != "" && (r.Do != DoKeep || len(selectors) > 1):
+		return fmt.Errorf("scriptCommands is a keep rule of its own")
+	}
+	for _, glob := range []*string{&r.Path, &r.ScriptCommands} {
+		if *glob == "" {
+			continue
+		}
+		c, err := cleanGlob(*glob)
+		if err != nil {
+			return err
+		}
+		*glob = c
+	}
+	if _, err := path.Match(r.Package, ""); err != nil || strings.Count(r.Package, "*") > maxStars {
+		return fmt.Errorf("the package %q is no name with stars", r.Package)
+	}
+	if r.Class != "" && !isToolClass(r.Class) {
+		return fmt.Errorf("there is no class %q: classes are %s", r.Class, strings.Join(toolClasses(), ", "))
+	}
+	return checkLayer(r.Layer)
 }
 
-// spelling is a rule as the user wrote it and with the links above its last
-// component, or above its first star, followed: /bin/sh means usr/bin/sh.
-type spelling struct {
-	rule      string
-	canonical string
+// checkLayer accepts a position or a digest.
+func checkLayer(s string) error {
+	if n, err := strconv.Atoi(s); s == "" || err == nil && n >= 0 && strconv.Itoa(n) == s {
+		return nil
+	}
+	sum, ok := strings.CutPrefix(s, "sha256:")
+	if !ok || len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
+		return fmt.Errorf("the layer %q is neither a position nor a sha256 digest", s)
+	}
+	return nil
 }
 
-// spellings reads rules in an image.
-func (p *planner) spellings(rules []string) []spelling {
-	var list []spelling
-	for _, r := range rules {
-		segs := strings.Split(r, "/")
-		n := 0
-		for n < len(segs)-1 && !strings.ContainsAny(segs[n], `*?[\`) {
-			n++
+// selectors are what a rule is about, in words.
+func (r *Rule) selectors() []string {
+	var list []string
+	for _, s := range [][2]string{
+		{"path", r.Path},
+		{"package", r.Package},
+		{"class", r.Class},
+		{"layer", r.Layer},
+		{"history", r.History},
+		{"commands of", r.ScriptCommands},
+	} {
+		if s[1] != "" {
+			list = append(list, s[0]+" "+s[1])
 		}
-		s := spelling{r, r}
-		if target, _, err := p.tree.Resolve(path.Join(segs[:n]...)); err == nil && n > 0 {
-			s.canonical = path.Join(append([]string{target}, segs[n:]...)...)
-		}
-		list = append(list, s)
 	}
 	return list
 }
 
-func (s spelling) match(name string) bool {
-	return matchRule(s.rule, name) || s.canonical != s.rule && matchRule(s.canonical, name)
+// String says where a rule is written, what it is about and why.
+func (r Rule) String() string {
+	text := r.From
+	if text == "" {
+		text = "a " + string(r.Do) + " rule"
+	}
+	text += " (" + strings.Join(r.selectors(), ", ") + ")"
+	if r.Reason != "" {
+		text += ": " + r.Reason
+	}
+	return text
 }
 
-// matchAny gives the first rule that a path falls under.
-func matchAny(rules []spelling, name string) (string, bool) {
-	for _, s := range rules {
-		if s.match(name) {
-			return s.rule, true
-		}
-	}
-	return "", false
-}
+// Limits on a policy.
+const (
+	// MaxRules is how many rules, answers and words of trust a policy may have.
+	MaxRules = 1000
+	// MaxPolicyBytes is the largest policy file, in bytes.
+	MaxPolicyBytes = 1 << 20
+	// MaxPolicyText is the longest text in a policy file, in bytes.
+	MaxPolicyText = 4 << 10
+)

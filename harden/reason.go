@@ -1,7 +1,5 @@
 package harden
 
-import "fmt"
-
 // Kind is why a path stays or goes.
 type Kind string
 
@@ -49,6 +47,7 @@ const (
 	LeftOver       Kind = "left-over"       // in a directory of packages that are gone
 	EmptyOfPackage Kind = "empty-directory"
 	DropRule       Kind = "drop-rule"
+	DenyRule       Kind = "deny-rule"
 	Shadowed       Kind = "shadowed" // a later layer hides it
 	Marker         Kind = "marker"   // a whiteout whose work is done
 )
@@ -58,17 +57,6 @@ type Reason struct {
 	Kind Kind   `json:"kind"`
 	From string `json:"from,omitempty"` // the path whose decision explains this one
 	Note string `json:"note,omitempty"` // for people: evidence, package, rule
-}
-
-// need says in words why something cannot be missed.
-func (r Reason) need() string {
-	switch {
-	case r.From != "":
-		return fmt.Sprintf("%q needs it", "/"+r.From)
-	case r.Kind == Config:
-		return r.Note + " needs it"
-	}
-	return r.Note
 }
 
 // Decision is what becomes of one path.

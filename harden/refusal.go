@@ -26,14 +26,6 @@ func (r *Refusal) Error() string {
 	return "the plan is refused: " + strings.Join(r.Reasons, "; ")
 }
 
-// Conflict says that a rule and the evidence, or two rules, disagree.
-type Conflict struct{ Reasons []string }
-
-// Error lists the conflicts.
-func (c *Conflict) Error() string {
-	return "rules are in conflict: " + strings.Join(c.Reasons, "; ")
-}
-
 // Finding is something that a person should know about a plan.
 type Finding struct {
 	Kind string `json:"kind"` // a short word for programs
@@ -109,30 +101,4 @@ func (p *planner) vouched() bool {
 		}
 	}
 	return complete
-}
-
-// conflicts refuses drop rules that name what is needed: dropping it would
-// break what stays.
-func (p *planner) conflicts() error {
-	var reasons []string
-	for _, f := range p.order {
-		if !f.barred {
-			continue
-		}
-		if f.kept {
-			reasons = append(reasons, fmt.Sprintf("%s names %q, and %s keeps it", "a drop rule", "/"+f.path, f.reason.Note))
-			continue
-		}
-		if f.wanted != nil {
-			reasons = append(reasons, fmt.Sprintf("a drop rule names %q, but %s", "/"+f.path, f.wanted.need()))
-			continue
-		}
-		if f.seen && f.tool() {
-			reasons = append(reasons, fmt.Sprintf("a drop rule names %q, but the profile saw it run", "/"+f.path))
-		}
-	}
-	if len(reasons) > 0 {
-		return &Conflict{Reasons: reasons}
-	}
-	return nil
 }

@@ -10,46 +10,6 @@ import (
 	"github.com/lathe-build/lathe/profile"
 )
 
-// bar marks what the user's drop rules name.
-func (p *planner) bar() {
-	rules := p.spellings(p.pol.Drop)
-	for _, f := range p.order {
-		if rule, ok := matchAny(rules, f.path); ok && f.class != dir {
-			f.barred = true
-			f.reason = Reason{Kind: DropRule, Note: "--drop " + rule}
-		}
-	}
-	p.matchless(rules, "drop")
-}
-
-// matchless tells the rules that match nothing.
-func (p *planner) matchless(rules []spelling, what string) {
-	for _, s := range rules {
-		if f, _ := p.resolve(s.rule); f != nil {
-			continue
-		}
-		if !slices.ContainsFunc(p.order, func(f *file) bool { return s.match(f.path) }) {
-			p.note("rule-without-match", s.rule, "the "+what+" rule matches nothing in the image")
-		}
-	}
-}
-
-// rootsOfRules keeps what the user's keep rules name, as if it had been used.
-func (p *planner) rootsOfRules() {
-	rules := p.spellings(p.pol.Keep)
-	for _, f := range p.order {
-		if rule, ok := matchAny(rules, f.path); ok {
-			p.keep(f, f.class != dir, Reason{Kind: KeepRule, Note: "--keep " + rule})
-		}
-	}
-	for _, rule := range p.pol.Keep {
-		if f, links := p.resolve(rule); f != nil {
-			p.keepVia(f, links, f.class != dir, Reason{Kind: KeepRule, Note: "--keep " + rule})
-		}
-	}
-	p.matchless(rules, "keep")
-}
-
 // rootsOfProfile keeps what the profile saw.
 func (p *planner) rootsOfProfile() {
 	for i := range p.prof.Executables {

@@ -31,7 +31,9 @@ func (p *planner) edgeELF(f *file) {
 		if p.inherit(g.path, pass) && g.kept {
 			p.queue = append(p.queue, g) // its libraries may be found in more places now
 		}
-		p.keep(g, true, Reason{Kind: kind, From: f.path, Note: d.Name})
+		if p.keep(g, true, Reason{Kind: kind, From: f.path, Note: d.Name}); g.barred {
+			continue
+		}
 		for _, l := range links {
 			p.keep(p.find(l), true, Reason{Kind: kind, From: f.path, Note: "the name by which it is found"})
 		}
@@ -136,7 +138,9 @@ func (p *planner) keepNamed(f *file, name string) {
 		if g == nil || g.class != library || p.level == Files && !dependsOn(f, g) {
 			continue
 		}
-		p.keep(g, true, Reason{Kind: LoadedByName, From: f.path, Note: name})
+		if p.keep(g, true, Reason{Kind: LoadedByName, From: f.path, Note: name}); g.barred {
+			continue
+		}
 		for _, l := range links {
 			p.keep(p.find(l), true, Reason{Kind: LoadedByName, From: f.path, Note: name})
 		}

@@ -93,7 +93,9 @@ func (p *planner) edgeScript(f *file) {
 			p.note("interpreter-not-found", f.path, "its interpreter "+cmd+" is not in the image")
 			continue
 		}
-		p.keep(g, true, Reason{Kind: Interpreter, From: from})
+		if p.keep(g, true, Reason{Kind: Interpreter, From: from}); g.barred {
+			continue
+		}
 		for _, l := range links {
 			p.keep(p.find(l), true, Reason{Kind: Interpreter, From: from, Note: "the name in the first line"})
 		}

@@ -31,17 +31,24 @@ func (p *planner) scanScripts() {
 
 func (p *planner) scanScript(f *file, text []byte) {
 	told := map[string]bool{}
+	eachCommand(text, func(n int, word string) {
+		g, _ := p.lookPath(word)
+		if told[word] || g == nil || !g.tool() || g.kept {
+			return
+		}
+		told[word] = true
+		p.note("script-command", f.path, fmt.Sprintf(
+			"line %d may run %q, which goes: the profile never saw it run (--keep /%s keeps it)", n, word, g.path))
+	})
+}
+
+// eachCommand calls visit for every command word of a shell script.
+func eachCommand(text []byte, visit func(line int, word string)) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, maxRead)
 	for n := 1; lines.Scan(); n++ {
 		for _, word := range cmdline.Words(lines.Text()) {
-			g, _ := p.lookPath(word)
-			if told[word] || g == nil || !g.tool() || g.kept {
-				continue
-			}
-			told[word] = true
-			p.note("script-command", f.path, fmt.Sprintf(
-				"line %d may run %q, which goes: the profile never saw it run (--keep /%s keeps it)", n, word, g.path))
+			visit(n, word)
 		}
 	}
 }

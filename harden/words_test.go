@@ -49,7 +49,7 @@ func TestEnvCommand(t *testing.T) {
 	}
 }
 
-func TestMatchRule(t *testing.T) {
+func TestPattern(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		rule, path string
@@ -69,9 +69,10 @@ func TestMatchRule(t *testing.T) {
 		{"srv/**/x", "srv/a/b/y", false},
 		{"usr/b[ia]n", "usr/bin", true},
 		{"usr/bin", "usr/binary", false},
+		{"srv/**", "srv", true},
 		{strings.Repeat("**/", 8) + "z", strings.Repeat("a/", 200) + "b", false},
 	} {
-		if got := matchRule(tc.rule, tc.path); got != tc.want {
+		if got := newPattern(tc.rule).match(tc.path); got != tc.want {
 			t.Errorf("%q, %q: got %v", tc.rule, tc.path, got)
 		}
 	}

@@ -133,6 +133,9 @@ func observesWords() []string {
 	}
 }
 
+// IsObserves reports whether s is one of the Observes... constants.
+func IsObserves(s string) bool { return slices.Contains(observesWords(), s) }
+
 // Letters for isWord.
 const (
 	lower = "abcdefghijklmnopqrstuvwxyz"

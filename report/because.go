@@ -87,6 +87,8 @@ func whyDropped(r harden.Reason) string {
 		return "it leads to " + from + ", which goes"
 	case r.Kind == harden.SourceDropped && from != "":
 		return "it is compiled from " + from + ", which goes"
+	case r.Kind == harden.DenyRule:
+		return noted("the policy denies it: ", r.Note, "the policy denies it")
 	case r.Kind == harden.DropRule:
 		return noted("the policy drops it: ", r.Note, "the policy drops it")
 	case r.Note != "":
@@ -143,6 +145,7 @@ func kindTexts() map[harden.Kind]string {
 		harden.LeftOver:       "left over by packages that go",
 		harden.EmptyOfPackage: "directories with nothing left",
 		harden.DropRule:       "the policy drops it",
+		harden.DenyRule:       "the policy denies it",
 		harden.Shadowed:       "hidden by a later layer",
 		harden.Marker:         "whiteouts whose work is done",
 	}

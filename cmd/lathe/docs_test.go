@@ -236,6 +236,9 @@ func TestLimits(t *testing.T) {
 		{"a plan", harden.MaxDocument},
 		{"a hint", netpolicy.MaxHintBytes},
 		{"a password", maxPassword},
+		{"a policy file", harden.MaxPolicyBytes},
+		{"rules, answers and words of trust of a policy", harden.MaxRules},
+		{"a text in a policy", harden.MaxPolicyText},
 	} {
 		if want := "| " + row.name + " | " + amount(row.value) + " |"; !strings.Contains(page, want) {
 			t.Errorf("docs/limits.md has no row %q", want)

@@ -77,7 +77,7 @@ func hint(err error) string {
 	case errors.As(err, &refusal):
 		return "record the profile on this image, or keep what is needed with --keep"
 	case errors.As(err, &conflict):
-		return "take the rule out, or leave the executable out of the profile"
+		return "take the rule out, or answer the conflict in a policy (docs/policy.md)"
 	case errors.As(err, &limit):
 		return "if you trust the image, raise the limit"
 	case errors.Is(err, profile.ErrForeign):

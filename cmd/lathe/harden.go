@@ -22,6 +22,7 @@ type hardenOptions struct {
 	image           string
 	profiles        []string
 	platforms       []string
+	policy          string
 	level           string
 	keep, drop      []string
 	rebase          bool
@@ -107,7 +108,8 @@ func addPlanFlags(cmd *cobra.Command, g *global, o *hardenOptions) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.profiles, "profile", "p", nil, "runtime profile `file`; repeatable, the union counts")
 	f.StringSliceVar(&o.platforms, "platform", nil, "`platforms` of an index to harden (default: those that a profile covers)")
-	f.StringVar(&o.level, "level", string(harden.Packages), "how much to drop: binaries, packages or files")
+	f.StringVar(&o.policy, "policy", "", "policy `file` with rules, answers and a level; flags win over it and add to it")
+	f.StringVar(&o.level, "level", "", "how much to drop: binaries, packages or files (default packages)")
 	f.StringArrayVar(&o.keep, "keep", nil, "keep this `path` or glob and what it needs; repeatable")
 	f.StringArrayVar(&o.drop, "drop", nil, "drop this `path` or glob; repeatable")
 	f.BoolVar(&o.rebase, "rebase", false, "use a profile that was recorded on another image")
@@ -138,13 +140,8 @@ func (o *hardenOptions) job() (*hardenJob, error) {
 	if j.source, err = image.ParseRef(o.image); err != nil {
 		return nil, usageError{err}
 	}
-	if j.policy.Level, err = harden.ParseLevel(o.level); err != nil {
-		return nil, usageError{err}
-	}
-	j.policy.Keep, j.policy.Drop, j.policy.Rebase = o.keep, o.drop, o.rebase
-	j.policy.AllowIncomplete, j.policy.AllowStaleRPMDB = o.allowIncomplete, o.allowStaleRPMDB
-	if err := j.policy.Validate(); err != nil {
-		return nil, usageError{err}
+	if j.policy, err = o.readPolicy(); err != nil {
+		return nil, err
 	}
 	switch o.compression {
 	case "keep":
@@ -227,7 +224,7 @@ func (o *hardenOptions) keepInputs(j *hardenJob) error {
 	for _, r := range j.to {
 		outputs = append(outputs, r.Path)
 	}
-	for _, in := range append([]string{j.source.Path, o.key}, o.profiles...) {
+	for _, in := range append([]string{j.source.Path, o.key, o.policy}, o.profiles...) {
 		for _, out := range outputs {
 			if in == "" || in == "-" || out == "" {
 				continue

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/lathe-build/lathe/harden"
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/profile"
@@ -32,6 +34,9 @@ func (r *hardening) makePredicate(j *hardenJob) error {
 		if on {
 			p.Overrides = append(p.Overrides, flag)
 		}
+	}
+	if f := j.policy.File; f != nil {
+		p.Policy = &v1.Hash{Algorithm: "sha256", Hex: f.SHA256}
 	}
 	for _, t := range r.targets {
 		p.Platforms = append(p.Platforms, t.attest())

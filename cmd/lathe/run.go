@@ -69,6 +69,7 @@ func (r *hardening) close() {
 
 // plan reads image and profiles and decides what stays.
 func plan(ctx context.Context, env *environment, g *global, o hardenOptions, j *hardenJob) (_ *hardening, err error) {
+	o.rebase = j.policy.Rebase
 	r := &hardening{opts: o}
 	if r.profile, r.profiles, err = readProfiles(ctx, env, o.profiles); err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func rules() map[string]rule {
 			denied: pure(),
 		},
 		"profile/formats": {ours: []string{"profile/..."}, denied: pure()},
-		"harden":          {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/cmdline", "internal/plainjson"}, others: []string{v1}, denied: timeless},
+		"harden":          {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/cmdline", "internal/plainjson"}, others: []string{v1, "go.yaml.in/yaml/v3"}, denied: timeless},
 		"netpolicy": {
 			ours: []string{"profile", "internal/plainjson"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
 		},
