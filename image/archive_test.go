@@ -26,7 +26,7 @@ func TestArchiveRoundTrip(t *testing.T) {
 	img := testImage(t)
 	from := readOne(t, "oci:"+writeTestLayout(t, Entry{Image: img}), Options{})
 	file := filepath.Join(t.TempDir(), "x.tar")
-	if err := WriteDockerArchive(t.Context(), file, "example/app:v1", from.Images[0].Image, false); err != nil {
+	if err := writeArchiveFile(t.Context(), file, "example/app:v1", from.Images[0].Image, false); err != nil {
 		t.Fatal(err)
 	}
 	src := readOne(t, "docker-archive:"+file, Options{})
@@ -93,7 +93,7 @@ func TestArchiveLibrary(t *testing.T) {
 	}
 
 	ours := filepath.Join(dir, "ours.tar")
-	if err := WriteDockerArchive(t.Context(), ours, "example/app:v1", img, false); err != nil {
+	if err := writeArchiveFile(t.Context(), ours, "example/app:v1", img, false); err != nil {
 		t.Fatal(err)
 	}
 	read, err := tarball.ImageFromPath(ours, &tag)
@@ -321,11 +321,24 @@ func TestArchiveFiles(t *testing.T) {
 	wantErr(t, readErr(t, "docker-archive:"+file, Options{Limits: Limits{Layers: 2}}), "limit of 2")
 }
 
+// writeArchiveFile writes an archive the way the command line does.
+func writeArchiveFile(ctx context.Context, file, tag string, img v1.Image, force bool) (err error) {
+	s, err := StageFile(file, force)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Abort()) }()
+	if err := WriteDockerArchive(ctx, s.Path(), tag, img); err != nil {
+		return err
+	}
+	return s.Commit()
+}
+
 func TestWriteDockerArchiveOutput(t *testing.T) {
 	t.Parallel()
 	img := testImage(t)
 	file := filepath.Join(t.TempDir(), "x.tar")
-	write := func(force bool) error { return WriteDockerArchive(t.Context(), file, "", img, force) }
+	write := func(force bool) error { return writeArchiveFile(t.Context(), file, "", img, force) }
 	if err := write(false); err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +359,7 @@ func TestWriteDockerArchiveOutput(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := WriteDockerArchive(ctx, file, "", img, true); !errors.Is(err, context.Canceled) {
+	if err := writeArchiveFile(ctx, file, "", img, true); !errors.Is(err, context.Canceled) {
 		t.Errorf("after a cancel: %v", err)
 	}
 	if third, err := os.ReadFile(file); err != nil || !bytes.Equal(first, third) {
@@ -355,7 +368,7 @@ func TestWriteDockerArchiveOutput(t *testing.T) {
 	if left := tree(t, filepath.Dir(file)); len(left) != 1 {
 		t.Errorf("left beside the output: %d files", len(left)-1)
 	}
-	wantErr(t, WriteDockerArchive(t.Context(), file, "A B", img, true), "A B")
+	wantErr(t, writeArchiveFile(t.Context(), file, "A B", img, true), "A B")
 }
 
 // digestsOf lists the layers of a source's first image.

@@ -14,21 +14,16 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// WriteDockerArchive writes img to a file that docker load understands, under
-// the given "name:tag" or without a name. Layers are stored as they are, but for
-// zstd ones, which docker before version 23 cannot load: they are stored
-// uncompressed. All or nothing: ErrExists when the file is there and force is
-// not given.
-func WriteDockerArchive(ctx context.Context, file, tag string, img v1.Image, force bool) (err error) {
+// WriteDockerArchive writes img to a new file that docker load understands,
+// under the given "name:tag" or without a name. Layers are stored as they are,
+// but for zstd ones, which docker before version 23 cannot load: they are stored
+// uncompressed. The file is one that StageFile made room for: a failure leaves a
+// part of it.
+func WriteDockerArchive(ctx context.Context, file, tag string, img v1.Image) error {
 	if err := checkArchiveTag(tag); err != nil {
 		return err
 	}
-	s, err := stage(file, force, checkFinalFile)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Abort()) }()
-	f, err := os.OpenFile(s.Path(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("writing docker archive %s: %w", file, err)
 	}
@@ -40,7 +35,7 @@ func WriteDockerArchive(ctx context.Context, file, tag string, img v1.Image, for
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("writing docker archive %s: %w", file, err)
 	}
-	return s.Commit()
+	return nil
 }
 
 func checkArchiveTag(tag string) error {

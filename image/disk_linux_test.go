@@ -47,7 +47,7 @@ func TestDiskFull(t *testing.T) {
 		t.Error(err)
 	}
 	file := filepath.Join(parent, "x.tar")
-	if err := WriteDockerArchive(t.Context(), file, "", big, false); !errors.Is(err, unix.ENOSPC) {
+	if err := writeArchiveFile(t.Context(), file, "", big, false); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("docker archive: %v", err)
 	}
 	if err := WriteFile(file, make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {

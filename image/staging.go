@@ -30,6 +30,14 @@ type Staging struct {
 	force bool
 	check func(final string, force bool) error
 	done  bool
+	back  func() error // undoes the move to the final place; nil before it
+	keep  bool         // the temporary directory holds what could not be moved back
+}
+
+// StageFile is Stage for an output that is one file. Path is where to make it.
+// With force, only a regular file is replaced.
+func StageFile(final string, force bool) (*Staging, error) {
+	return stage(final, force, checkFinalFile)
 }
 
 // Stage makes an empty directory to build the output final in. It is a sibling
@@ -95,58 +103,6 @@ func (s *Staging) makeTemp(parent, prefix string) (ok bool, err error) {
 // Path is the directory to build in, or the file to write.
 func (s *Staging) Path() string { return filepath.Join(s.temp, stagingOut) }
 
-// Commit makes everything under Path durable and moves it to its final place.
-// On an error nothing has changed there, and the staging is still to be
-// aborted.
-func (s *Staging) Commit() error {
-	if s.done {
-		return errors.New("the output was committed or aborted before")
-	}
-	if err := syncTree(s.Path()); err != nil {
-		return fmt.Errorf("writing output %s: %w", s.final, err)
-	}
-	if err := s.check(s.final, s.force); err != nil {
-		return err
-	}
-	if err := s.move(); err != nil {
-		return fmt.Errorf("moving output to %s: %w", s.final, err)
-	}
-	if err := syncDir(filepath.Dir(s.final)); err != nil {
-		return fmt.Errorf("writing output %s: %w", s.final, err)
-	}
-	// The output is in its place. What is left, such as the replaced one, is
-	// not worth an error: the next run removes it.
-	_ = s.Abort()
-	return nil
-}
-
-func (s *Staging) move() error {
-	_, err := os.Lstat(s.final)
-	if errors.Is(err, fs.ErrNotExist) {
-		return renameNew(s.Path(), s.final)
-	}
-	if err != nil {
-		return err
-	}
-	if err := exchange(s.Path(), s.final); !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return s.replace()
-}
-
-// replace moves the old output away and the new one in, and the old one back
-// if that fails. Between the two steps there is no output.
-func (s *Staging) replace() error {
-	old := filepath.Join(s.temp, stagingOld)
-	if err := os.Rename(s.final, old); err != nil {
-		return err
-	}
-	if err := renameNew(s.Path(), s.final); err != nil {
-		return errors.Join(err, os.Rename(old, s.final))
-	}
-	return nil
-}
-
 // Abort removes what was built. After Commit or a first Abort it does nothing,
 // so it can be deferred.
 func (s *Staging) Abort() error {
@@ -154,7 +110,10 @@ func (s *Staging) Abort() error {
 		return nil
 	}
 	s.done = true
-	err := os.RemoveAll(s.temp)
+	var err error
+	if !s.keep {
+		err = os.RemoveAll(s.temp)
+	}
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}

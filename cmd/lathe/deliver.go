@@ -127,13 +127,14 @@ func (r *hardening) layoutEntries(tag string) []image.Entry {
 	return list
 }
 
-// deliver writes everything: the directory is built beside its final name, the
-// registry's tag and the directory's name come last.
-func (r *hardening) deliver(ctx context.Context, g *global, o hardenOptions, j *hardenJob, staging *image.Staging) error {
+// deliver writes everything: outputs are built beside their final names and
+// moved there together, and the registry's tag moves last. Should that fail, the
+// outputs are moved back.
+func (r *hardening) deliver(ctx context.Context, g *global, o hardenOptions, j *hardenJob, out *outputs) error {
 	r.forget()
 	checked := false
 	if j.withImage {
-		dir := filepath.Join(staging.Path(), imageDir)
+		dir := filepath.Join(out.dir.Path(), imageDir)
 		if err := image.WriteLayout(ctx, dir, r.layoutEntries(r.tagOf())); err != nil {
 			return err
 		}
@@ -164,23 +165,24 @@ func (r *hardening) deliver(ctx context.Context, g *global, o hardenOptions, j *
 	if err := r.makeReport(o, j); err != nil {
 		return err
 	}
-	if err := r.writeTo(ctx, g, o, j); err != nil {
-		return err
+	if err := r.writePlaces(ctx, out); err != nil {
+		return untagged(j, r.digest, err)
 	}
-	if staging != nil {
-		if err := r.writeFiles(staging.Path()); err != nil {
-			return err
-		}
-	}
-	if pusher != nil {
-		if err := pusher.Tag(ctx, j.push.Tag, pushed); err != nil {
+	if out.dir != nil {
+		if err := r.writeFiles(out.dir.Path()); err != nil {
 			return untagged(j, r.digest, err)
 		}
 	}
-	if staging == nil {
-		return nil
+	err := image.CommitAll(out.stagings(), func() error {
+		if err := r.loadDaemons(ctx, g, j); err != nil || pusher == nil {
+			return err
+		}
+		return r.tag(ctx, g, o, j, pusher, pushed)
+	})
+	if err != nil {
+		return untagged(j, r.digest, err)
 	}
-	return staging.Commit()
+	return nil
 }
 
 // forget lets go of the sources' entries: the result is read back next, and one
@@ -191,8 +193,11 @@ func (r *hardening) forget() {
 	}
 }
 
-// untagged says which digest stays behind in a registry.
+// untagged says which digest stays behind in a registry, if any.
 func untagged(j *hardenJob, d v1.Hash, err error) error {
+	if j.push == nil {
+		return err
+	}
 	return fmt.Errorf("%w (%s@%s was pushed and has no tag)", err, j.push.Name, d)
 }
 
@@ -344,61 +349,4 @@ func (r *hardening) pushReferrers(ctx context.Context, p *image.Pusher, o harden
 		}
 	}
 	return nil
-}
-
-// writeTo writes the other places.
-func (r *hardening) writeTo(ctx context.Context, g *global, o hardenOptions, j *hardenJob) error {
-	for _, ref := range j.to {
-		if err := r.writeOne(ctx, g, o, ref); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// fitsPlaces refuses several platforms for a place that takes one.
-func (r *hardening) fitsPlaces(j *hardenJob) error {
-	for _, ref := range j.to {
-		if len(r.targets) > 1 && ref.Kind != image.OCI {
-			return usage("%s takes one platform: choose it with --platform", ref)
-		}
-	}
-	return nil
-}
-
-func (r *hardening) writeOne(ctx context.Context, g *global, o hardenOptions, ref image.Ref) error {
-	tag := ref.Tag
-	if tag == "" {
-		tag = r.tagOf()
-	}
-	if ref.Kind == image.OCI {
-		staging, err := image.Stage(ref.Path, o.force)
-		if err != nil {
-			return err
-		}
-		defer staging.Abort() //nolint:errcheck // what it cannot remove, the next run removes
-		if err := image.WriteLayout(ctx, staging.Path(), r.layoutEntries(tag)); err != nil {
-			return err
-		}
-		return staging.Commit()
-	}
-	img := r.targets[0].result.Image
-	if ref.Kind == image.DockerDaemon {
-		return image.WriteDaemon(ctx, ref.Name, img, g.imageOptions())
-	}
-	name := ref.Tag
-	if name == "" {
-		name = archiveName(ref.Path, tag)
-	}
-	return image.WriteDockerArchive(ctx, ref.Path, name, img, o.force)
-}
-
-// archiveName names the image of an archive after the file, where that makes a
-// name; an archive need not name its image.
-func archiveName(file, tag string) string {
-	base := strings.ToLower(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
-	if len(base) < 2 || strings.Trim(base, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-		return ""
-	}
-	return base + ":" + tag
 }

@@ -84,6 +84,8 @@ func hint(err error) string {
 		return "make a profile of a recorder's log with lathe profile import"
 	case errors.Is(err, image.ErrExists):
 		return "use --force to replace an earlier output"
+	case errors.Is(err, errTagMoved):
+		return "look at what they pushed; run it again, or use --force to replace it"
 	case errors.Is(err, sign.ErrPassword):
 		return "give the key's password in COSIGN_PASSWORD or with --password-fd"
 	case errors.Is(err, sign.ErrKeyExposed):

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/lathe-build/lathe/harden"
@@ -126,8 +127,9 @@ type hardenJob struct {
 	policy      harden.Policy
 	selector    map[string]string
 	compression layers.Compression
-	output      string // directory of plan, report and hint; "" writes none
-	withImage   bool   // the directory holds the image, too
+	output      string  // directory of plan, report and hint; "" writes none
+	withImage   bool    // the directory holds the image, too
+	tagged      v1.Hash // what the tag of push named when the run began
 }
 
 // job checks the flags before any work: what is wrong here is a usage error.
@@ -288,18 +290,24 @@ func realPath(name string) (string, error) {
 }
 
 func runHarden(ctx context.Context, env *environment, g *global, o hardenOptions, j *hardenJob) error {
-	var staging *image.Staging
-	if !o.dryRun && j.output != "" {
+	out := &outputs{}
+	if !o.dryRun {
 		var err error
-		if staging, err = image.Stage(j.output, o.force || !j.withImage); err != nil {
+		if out, err = stageOutputs(o, j); err != nil {
 			return err
 		}
-		defer staging.Abort() //nolint:errcheck // what it cannot remove, the next run removes
+		defer out.abort()
 	}
 	var signer *sign.Signer
 	if o.key != "" && !o.dryRun {
 		var err error
 		if signer, err = loadSigner(env, o.key, o.passwordFD); err != nil {
+			return err
+		}
+	}
+	if j.push != nil && !o.dryRun {
+		var err error
+		if j.tagged, err = tagNow(ctx, g, j); err != nil {
 			return err
 		}
 	}
@@ -326,7 +334,7 @@ func runHarden(ctx context.Context, env *environment, g *global, o hardenOptions
 	if err := r.sign(ctx, g, o, j, signer); err != nil {
 		return err
 	}
-	if err := r.deliver(ctx, g, o, j, staging); err != nil {
+	if err := r.deliver(ctx, g, o, j, out); err != nil {
 		return err
 	}
 	return r.print(env, g)

@@ -195,7 +195,7 @@ func TestKill(t *testing.T) {
 	w.ok(args...)
 	whole := time.Since(started)
 	w.check(os.RemoveAll(w.path("out")))
-	kills := 20
+	kills := 50
 	if testing.Short() {
 		kills = 6
 	}

@@ -41,6 +41,9 @@ const (
 	Hang
 	// HangMid gives half of the answer and then no more.
 	HangMid
+	// Call calls Fault.Do and answers as if nothing was: something else happens
+	// at just that moment.
+	Call
 )
 
 // Fault makes requests fail.
@@ -54,6 +57,7 @@ type Fault struct {
 	Status     int    // for Status
 	RetryAfter string // header for Status, if not empty
 	Body       string // body for Status, if not empty
+	Do         func() // for Call
 }
 
 // Request is one line of the log.
@@ -186,6 +190,9 @@ func (s *Server) apply(f *fault, w http.ResponseWriter, r *http.Request) {
 		reset(w)
 	case Hang:
 		s.wait(r)
+	case Call:
+		f.Do()
+		s.inner.ServeHTTP(w, r)
 	default:
 		s.applyMid(f.Action, w, r)
 	}

@@ -99,6 +99,20 @@ func TestCountAndLog(t *testing.T) {
 	}
 }
 
+func TestCall(t *testing.T) {
+	t.Parallel()
+	called := 0
+	s := start(t, faultregistry.Fault{Path: "a$", Count: 1, Action: faultregistry.Call, Do: func() { called++ }})
+	for range 2 {
+		if code, got, err := get(t, s, "/v2/a"); code != 200 || got != body || err != nil {
+			t.Errorf("%d %q %v", code, got, err)
+		}
+	}
+	if called != 1 {
+		t.Errorf("called %d times", called)
+	}
+}
+
 func TestHangEndsWithClient(t *testing.T) {
 	t.Parallel()
 	s := start(t, faultregistry.Fault{Path: ".", Action: faultregistry.Hang})
