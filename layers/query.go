@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -163,4 +164,30 @@ func (t *Tree) HasPrefix(id int, prefix []byte) bool {
 	got := make([]byte, len(prefix))
 	_, err = r.ReadAt(got, 0)
 	return err == nil && bytes.Equal(got, prefix)
+}
+
+// Xattrs reads the extended attributes of an entry back from its archive, by
+// name: those in records of star's form, the only ones that container engines
+// unpack.
+func (t *Tree) Xattrs(id int) (map[string]string, error) {
+	e := &t.b.entries[id]
+	if e.rare == nil || e.rare.xattrs == "" {
+		return nil, nil //nolint:nilnil // there are none
+	}
+	_, c, err := t.headers(e)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", e.path, err)
+	}
+	out := map[string]string{}
+	for key, value := range e.global() {
+		if name, ok := strings.CutPrefix(key, xattrStar); ok && name != "" {
+			out[name] = value
+		}
+	}
+	for _, r := range c.records {
+		if name, ok := strings.CutPrefix(r.key, xattrStar); ok && name != "" {
+			out[name] = r.value
+		}
+	}
+	return out, nil
 }

@@ -65,6 +65,13 @@ func rules() map[string]rule {
 		"profile/kubescape": {ours: []string{"profile", "profile/foreign"}, denied: pure()},
 		"profile/seccomp":   {ours: []string{"profile", "profile/foreign"}, denied: pure()},
 
+		"record/sandbox": {
+			ours: []string{"layers"},
+			others: []string{
+				v1, "golang.org/x/sys/unix", "github.com/moby/profiles/seccomp", "github.com/opencontainers/runtime-spec/specs-go",
+				"github.com/vishvananda/netlink", "gvisor.dev/gvisor/pkg/...",
+			},
+		},
 		"cmd/lathe": {
 			ours:   []string{"record", "report", "vuln", "netpolicy", "harden", "layers", "profile", "profile/foreign", "profile/formats", "image", "sign", "internal/plainjson"},
 			others: []string{v1, "github.com/spf13/cobra", "golang.org/x/term", "github.com/klauspost/compress/zstd"},
