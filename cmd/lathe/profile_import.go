@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/lathe-build/lathe/image"
@@ -73,6 +74,7 @@ a stream holds several containers, choose one.
   strace -f -y -yy -s 4096 -ttt -o trace.log chroot ROOTFS /entrypoint ARGS...
   lathe profile import --complete --image oci:web --entrypoint /entrypoint trace.log -o profile.json
   tetra getevents -o json | lathe profile import --container web - -o profile.json
+  kubectl get applicationprofiles -n shop -o yaml | lathe profile import --container web - -o profile.json
 
 Most recorders cannot tell whether they lost something. --complete says that you
 know the files to be whole, from the first program to the last; the profile
@@ -88,13 +90,13 @@ func runImport(ctx context.Context, env *environment, g *global, o importOptions
 		opts.MaxRecords = -1
 	}
 	if o.image != "" {
-		about, dir, err := identify(ctx, g, o.image, o.platform)
+		about, config, err := identify(ctx, g, o.image, o.platform)
 		if err != nil {
 			return err
 		}
-		opts.Image = about
+		opts.Image, opts.Path = about, searchPath(config)
 		if opts.Dir == "" {
-			opts.Dir = dir
+			opts.Dir = config.WorkingDir
 		}
 	}
 	inputs, closeAll, err := openInputs(env, names)
@@ -166,27 +168,38 @@ func noteSources(env *environment, p *profile.Profile) {
 	}
 }
 
-// identify reads which image a log is about, and the directory that it starts in.
-func identify(ctx context.Context, g *global, name, platform string) (profile.Image, string, error) {
+// searchPath is an image's PATH.
+func searchPath(config v1.Config) string {
+	path := ""
+	for _, variable := range config.Env {
+		if value, ok := strings.CutPrefix(variable, "PATH="); ok {
+			path = value
+		}
+	}
+	return path
+}
+
+// identify reads which image a log is about, and what it is set to run.
+func identify(ctx context.Context, g *global, name, platform string) (profile.Image, v1.Config, error) {
 	ref, err := image.ParseRef(name)
 	if err != nil {
-		return profile.Image{}, "", usageError{err}
+		return profile.Image{}, v1.Config{}, usageError{err}
 	}
 	src, err := image.Read(ctx, ref, g.imageOptions())
 	if err != nil {
-		return profile.Image{}, "", err
+		return profile.Image{}, v1.Config{}, err
 	}
 	defer src.Close() //nolint:errcheck // read only
 	list, err := choose(src, []string{platform})
 	if err != nil {
-		return profile.Image{}, "", err
+		return profile.Image{}, v1.Config{}, err
 	}
 	if len(list) != 1 {
-		return profile.Image{}, "", usage("%s has several platforms: say which one ran with --platform", name)
+		return profile.Image{}, v1.Config{}, usage("%s has several platforms: say which one ran with --platform", name)
 	}
 	id, err := identity(src, list[0])
 	if err != nil {
-		return profile.Image{}, "", err
+		return profile.Image{}, v1.Config{}, err
 	}
 	about := profile.Image{Digest: id.ManifestDigest, ConfigDigest: []string{id.ConfigDigest}, DiffIDs: id.DiffIDs, Platform: id.Platform}
 	if id.IndexDigest != "" {
@@ -197,7 +210,7 @@ func identify(ctx context.Context, g *global, name, platform string) (profile.Im
 	}
 	config, err := list[0].Image.ConfigFile()
 	if err != nil {
-		return profile.Image{}, "", fmt.Errorf("reading the config of %s: %w", name, err)
+		return profile.Image{}, v1.Config{}, fmt.Errorf("reading the config of %s: %w", name, err)
 	}
-	return about, config.Config.WorkingDir, nil
+	return about, config.Config, nil
 }

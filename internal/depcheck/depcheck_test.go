@@ -64,6 +64,7 @@ func rules() map[string]rule {
 		// Evidence of other systems: pure decoders.
 		"profile/kubescape": {ours: []string{"profile", "profile/foreign"}, denied: pure()},
 		"profile/seccomp":   {ours: []string{"profile", "profile/foreign"}, denied: pure()},
+		"profile/manifest":  {ours: []string{"profile", "profile/foreign", "internal/cmdline"}, denied: pure()},
 
 		"record/sandbox": {
 			ours: []string{"layers"},

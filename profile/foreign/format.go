@@ -50,6 +50,9 @@ type Options struct {
 	Root string
 	// Dir is the working directory at the start, for relative paths.
 	Dir string
+	// Path is the image's PATH, such as /usr/bin:/bin, for programs that are
+	// named without a directory; empty means the usual one.
+	Path string
 	// Entrypoint is the program that starts the container's own work, where a
 	// recording starts before it.
 	Entrypoint string

@@ -77,6 +77,9 @@ func (l *Log) objects(ctx context.Context, in *Input, f func(Object) error) erro
 		}
 		rec := Record{Input: in.name, Line: int64(doc.Line) + 1}
 		text, err := yaml.YAMLToJSON(doc.Text)
+		if err != nil && bytes.Contains(doc.Text, []byte("{{")) {
+			err = fmt.Errorf("%w; it seems to be the text of a template: render it first", err)
+		}
 		if err != nil {
 			l.bad(rec, err)
 			continue

@@ -8,12 +8,18 @@ import (
 
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/profile/foreign"
+	"github.com/lathe-build/lathe/profile/kubescape"
+	"github.com/lathe-build/lathe/profile/manifest"
+	"github.com/lathe-build/lathe/profile/seccomp"
 	"github.com/lathe-build/lathe/profile/strace"
 )
 
 // All is the table: every format that can be imported, in the order of help.
 func All() []foreign.Format {
 	return []foreign.Format{
+		kubescape.Format(),
+		manifest.Format(),
+		seccomp.Format(),
 		strace.Format(),
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 // converter makes a profile of one container of one object.
 type converter struct {
 	from   selected
-	opts   Options
+	about  profile.Source // what is known of every source of the input
+	opts   foreign.Options
 	out    profile.Profile
 	images []profile.Image
 	said   []string
@@ -23,8 +25,8 @@ type converter struct {
 }
 
 // convert makes the profile of one source.
-func convert(s selected, opts Options) (*profile.Profile, error) {
-	c := &converter{from: s, opts: opts, outside: map[string]int64{}}
+func convert(s selected, about profile.Source, opts foreign.Options) (*profile.Profile, error) {
+	c := &converter{from: s, about: about, opts: opts, outside: map[string]int64{}}
 	for _, x := range s.container.Execs {
 		c.exec(x)
 	}

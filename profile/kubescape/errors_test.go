@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 const head = "apiVersion: spdx.softwarecomposition.kubescape.io/v1beta1\n"
@@ -20,16 +21,16 @@ func TestErrors(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		text string
-		opts Options
+		opts foreign.Options
 		want []string
 	}{
 		"a wrong type": {
 			text: head + "kind: ApplicationProfile\nspec: {containers: [{name: web, execs: [{path: 7}]}]}\n",
-			want: []string{"spec.containers.execs.path", "number", "string"},
+			want: []string{`"objects.yaml", line 1: /spec/containers/0/execs/0/path: a number does not fit`},
 		},
-		"a list that is none":    {text: head + "kind: ApplicationProfile\nspec: {containers: web}\n", want: []string{"spec.containers", "list"}},
+		"a list that is none":    {text: head + "kind: ApplicationProfile\nspec: {containers: web}\n", want: []string{"/spec/containers: a string"}},
 		"another kind":           {text: head + "kind: GeneratedNetworkPolicy\n", want: []string{`"GeneratedNetworkPolicy"`}},
-		"another kind in a list": {text: "kind: List\nitems: [{kind: Pod}]\n", want: []string{"item 1", `"Pod"`}},
+		"another kind in a list": {text: "kind: List\nitems: [{kind: Pod}]\n", want: []string{"line 1", `"Pod"`}},
 		"no container":           {text: head + "kind: ApplicationProfile\nspec: {}\n", want: []string{"no container's evidence"}},
 		"several containers": {
 			text: head + "kind: ApplicationProfile\nspec: {containers: [{name: web}, {name: log}], initContainers: [{name: set}]}\n",
@@ -37,7 +38,7 @@ func TestErrors(t *testing.T) {
 		},
 		"only an init container": {text: head + "kind: ApplicationProfile\nspec: {initContainers: [{name: set}]}\n", want: []string{`"set"`}},
 		"no such container": {
-			text: head + "kind: ApplicationProfile\nspec: {containers: [{name: web}]}\n", opts: Options{Container: "db"}, want: []string{`no evidence of a container "db"`, `"web"`},
+			text: head + "kind: ApplicationProfile\nspec: {containers: [{name: web}]}\n", opts: foreign.Options{Container: "db"}, want: []string{`no evidence of a container "db"`, `"web"`},
 		},
 		"two images": {
 			text: twoImages(digest("a"), digest("b")), want: []string{`"first"`, `"second"`, digest("a"), digest("b"), "import them apart"},
@@ -47,13 +48,13 @@ func TestErrors(t *testing.T) {
 			want: []string{"more than 1000000 pairs"},
 		},
 		"another image": {
-			text: twoImages(digest("a"), digest("a")), opts: Options{Image: profile.Image{Digest: digest("c")}},
+			text: twoImages(digest("a"), digest("a")), opts: foreign.Options{Image: profile.Image{Digest: digest("c")}},
 			want: []string{`"first"`, digest("a"), digest("c")},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Import(documents(t, []byte(test.text)), test.opts)
+			_, err := read("objects.yaml", []byte(test.text), test.opts)
 			if err == nil {
 				t.Fatal("it is accepted")
 			}
@@ -70,9 +71,9 @@ func TestErrors(t *testing.T) {
 // what the image does not have was asked for in vain.
 func TestAbsentOpensAreMissing(t *testing.T) {
 	t.Parallel()
-	p := mustImport(t, head+`kind: ApplicationProfile
+	p := mustRead(t, head+`kind: ApplicationProfile
 spec: {containers: [{name: web, opens: [{path: /etc/there, flags: [O_RDONLY]}, {path: /etc/ld.so.preload, flags: [O_RDONLY]}]}]}
-`, Options{})
+`, foreign.Options{})
 	bound, absent, err := profile.Bind(p, func(path string) (string, []string, bool) { return path, nil, path == "/etc/there" })
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +108,7 @@ func TestCompleteness(t *testing.T) {
 		"a later report":         {`kubescape.io/completion: complete, kubescape.io/previous-report-timestamp: "2026-11-21 10:31:11 +0000 UTC"`, false, false, false, profile.KindObserved},
 		"a later report vouched": {`kubescape.io/completion: complete, kubescape.io/previous-report-timestamp: "2026-11-21 10:31:11 +0000 UTC"`, true, true, true, profile.KindObserved},
 	} {
-		s := mustImport(t, object(test.notes), Options{Complete: test.vouch}).Sources[0]
+		s := mustRead(t, object(test.notes), foreign.Options{Complete: test.vouch}).Sources[0]
 		if s.Complete != test.says || s.IsComplete() != test.decides || s.Kind != test.kind {
 			t.Errorf("%s: complete %v, counts as complete %v, %s", name, s.Complete, s.IsComplete(), s.Kind)
 		}
@@ -127,7 +128,7 @@ func TestImageForms(t *testing.T) {
 		"{{ .Values.image }}":             "none",
 		"web@sha256:short":                "ref",
 	} {
-		p := mustImport(t, head+"kind: ContainerProfile\nspec: {imageID: '"+id+"'}\n", Options{})
+		p := mustRead(t, head+"kind: ContainerProfile\nspec: {imageID: '"+id+"'}\n", foreign.Options{})
 		got := "none"
 		if len(p.Images) == 1 {
 			switch i := p.Images[0]; {
@@ -150,7 +151,7 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte(`{"kind":"List","items":[{"kind":"NetworkNeighborhood","spec":{"containers":[{"egress":[{"ipAddresses":["*"],"ports":[{"protocol":"TCP","port":1}]}]}]}}]}`))
 	f.Add([]byte(`{"Spec":{"ImageID":"a@sha256:b","Capabilities":["CAP_X"],"Syscalls":["x"]},"annotations":{"kubescape.io/report-timestamp":"2026-11-21 10:31:41 +0000 UTC m=+1"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := Import([]Document{{JSON: data}}, Options{})
+		p, err := read("fuzz", data, foreign.Options{})
 		if err != nil {
 			return
 		}

@@ -1,36 +1,15 @@
 package kubescape
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/foreign"
 )
-
-// Options say what the objects do not.
-type Options struct {
-	// Image is the image that ran, as far as the user knows it. Objects that name
-	// another image are refused.
-	Image profile.Image
-	// Name is the name of the profile, for people.
-	Name string
-	// Run is the name of the run, instead of the objects' own.
-	Run string
-	// Scenarios are what the run exercised.
-	Scenarios []string
-	// Container is the container whose evidence to take, of objects that hold
-	// that of several. Only an ordinary container may stay unnamed.
-	Container string
-	// Dir is the working directory, for programs that were recorded by a relative
-	// path; empty means /.
-	Dir string
-	// Complete is the user's word that the recordings, where they say that they
-	// are complete, lost nothing, which kubescape cannot tell.
-	Complete bool
-	// Input describes the file. Its Records are set.
-	Input profile.Input
-}
 
 // selected is one container of one object.
 type selected struct {
@@ -39,45 +18,66 @@ type selected struct {
 	role      string // containers, initContainers or ephemeralContainers
 }
 
-// Import makes an unbound profile of the evidence about one container, with a
-// source for each object. Errors name the document and the field. It fails where
-// the objects are about several images or where it is not clear which container
-// is meant.
-func Import(docs []Document, opts Options) (*profile.Profile, error) {
-	room := maxObjects
+// Format is the row of this package in the table of formats.
+func Format() foreign.Format {
+	return foreign.Format{
+		Name:   "kubescape",
+		About:  "ApplicationProfile, ContainerProfile and NetworkNeighborhood objects",
+		Detect: detect,
+		Import: importObjects,
+	}
+}
+
+// importObjects makes an unbound profile of the evidence about one container,
+// with a source for each object. It fails for objects that cannot be read, where
+// they are about several images, and where it is not clear which container is
+// meant; objects of other kinds are skipped.
+func importObjects(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) (*profile.Profile, error) {
+	records := foreign.NewLog("kubescape", inputs, opts)
 	var objects []object
-	for _, doc := range docs {
-		some, err := decode(doc, "", &room)
-		if err != nil {
-			return nil, fmt.Errorf("importing kubescape: %w", err)
+	err := records.Objects(ctx, func(from foreign.Object) error {
+		o, err := decode(from)
+		switch {
+		case errors.Is(err, errKind):
+			return err
+		case err != nil:
+			return foreign.Fatal(err)
+		case opts.Namespace == "" || opts.Namespace == workloadOf(o).Namespace:
+			objects = append(objects, o)
 		}
-		objects = append(objects, some...)
-	}
-	chosen, err := choose(objects, opts.Container)
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("importing kubescape: %w", err)
+		return nil, err
 	}
-	opts.Input.Format = "kubescape"
-	opts.Input.Records = int64(len(objects))
-	var parts []*profile.Profile
-	for _, s := range chosen {
-		p, err := convert(s, opts)
-		if err != nil {
-			return nil, fmt.Errorf("importing kubescape: %w", err)
-		}
-		parts = append(parts, p)
-	}
-	if err := agree(chosen, parts, opts.Image); err != nil {
-		return nil, fmt.Errorf("importing kubescape: %w", err)
-	}
-	p, err := profile.Merge(parts...)
-	if err == nil {
-		err = p.Validate()
-	}
+	p, err := assemble(objects, records.Source(), opts)
 	if err != nil {
 		return nil, fmt.Errorf("importing kubescape: %w", err)
 	}
 	return p, nil
+}
+
+func assemble(objects []object, about profile.Source, opts foreign.Options) (*profile.Profile, error) {
+	chosen, err := choose(objects, opts.Container)
+	if err != nil {
+		return nil, err
+	}
+	var parts []*profile.Profile
+	for _, s := range chosen {
+		p, err := convert(s, about, opts)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	if err := agree(chosen, parts, opts.Image); err != nil {
+		return nil, err
+	}
+	p, err := profile.Merge(parts...)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Validate()
 }
 
 // The roles of containers in a pod.
@@ -101,7 +101,7 @@ func flatten(o object) []selected {
 	if len(all) > 0 || o.Kind != kindContainer {
 		return all
 	}
-	c := o.Spec.container
+	c := o.Spec.Own
 	c.Name = containerName(o)
 	role := o.Metadata.Annotations["kubescape.io/workload-container-type"]
 	if role == "" {
@@ -129,7 +129,7 @@ func choose(objects []object, name string) ([]selected, error) {
 		all = append(all, flatten(o)...)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("the input holds no container's evidence")
+		return nil, errors.New("the input holds no container's evidence")
 	}
 	var names, others []string
 	for _, s := range all {

@@ -2,40 +2,33 @@ package kubescape
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/yaml"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// documents splits YAML or JSON into documents, without the care that a reader
-// of foreign files takes.
-func documents(t testing.TB, data []byte) []Document {
-	t.Helper()
-	var out []Document
-	for text := range strings.SplitSeq(string(data), "\n---\n") {
-		converted, err := yaml.YAMLToJSON([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(converted) != "null" {
-			out = append(out, Document{JSON: converted})
-		}
+// read imports one file.
+func read(name string, data []byte, opts foreign.Options) (*profile.Profile, error) {
+	in, err := foreign.Open(name, bytes.NewReader(data))
+	if err != nil {
+		return nil, err
 	}
-	return out
+	defer in.Close()
+	return importObjects(context.Background(), []*foreign.Input{in}, opts)
 }
 
-func mustImport(t *testing.T, text string, opts Options) *profile.Profile {
+func mustRead(t *testing.T, text string, opts foreign.Options) *profile.Profile {
 	t.Helper()
-	p, err := Import(documents(t, []byte(text)), opts)
+	p, err := read("objects.yaml", []byte(text), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +37,7 @@ func mustImport(t *testing.T, text string, opts Options) *profile.Profile {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, opts := range map[string]Options{
+	for name, opts := range map[string]foreign.Options{
 		"application.yaml": {Container: "shop", Name: "shop", Complete: true},
 		"container.yaml":   {},
 		"storage.json":     {Run: "ci", Scenarios: []string{"e2e"}},
@@ -55,7 +48,10 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := mustImport(t, string(data), opts).Canonical()
+			if !detect(data) || !detect(data[:len(data)*3/4]) {
+				t.Error("it is not known by its beginning")
+			}
+			got, err := mustRead(t, string(data), opts).Canonical()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,7 +125,7 @@ func TestSamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := mustImport(t, string(data), Options{Container: test.container})
+		p := mustRead(t, string(data), foreign.Options{Container: test.container})
 		c := p.Coverage().Counts
 		got := counts{c.Executables, c.Files, c.Patterns, c.Outside, c.Syscalls, c.Capabilities, c.Connect, c.Accept}
 		if diff := cmp.Diff(test.want, got); diff != "" {

@@ -1,10 +1,13 @@
 package kubescape
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 // Group is the API group of kubescape's objects.
@@ -17,21 +20,12 @@ const (
 	kindContainer    = "ContainerProfile"
 )
 
-// Document is one document of a file, as JSON.
-type Document struct {
-	Where string // for messages, such as "document 2"
-	JSON  []byte
-}
-
 // object is what the three kinds and the storage's own form have in common.
 type object struct {
-	where string
-
-	APIVersion string            `json:"apiVersion"`
-	Kind       string            `json:"kind"`
-	Metadata   metadata          `json:"metadata"`
-	Spec       spec              `json:"spec"`
-	Items      []json.RawMessage `json:"items"`
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   metadata `json:"metadata"`
+	Spec       spec     `json:"spec"`
 
 	// The storage component keeps the metadata at the top.
 	Name        string            `json:"name"`
@@ -51,7 +45,7 @@ type spec struct {
 	Architectures []string          `json:"architectures"`
 	MatchLabels   map[string]string `json:"matchLabels"`
 
-	container // of a ContainerProfile
+	Own container `json:",embed"` // of a ContainerProfile
 
 	Containers          []container `json:"containers"`
 	InitContainers      []container `json:"initContainers"`
@@ -106,102 +100,61 @@ type requirement struct {
 	Values   []string `json:"values"`
 }
 
-// Known reports whether a JSON document with these values of apiVersion and kind
-// at its top, or, where it has neither, these bytes, is one of ours. A list is
-// one of ours where it says so.
-func Known(apiVersion, kind string, data []byte) bool {
-	if apiVersion != "" || kind != "" {
-		return strings.HasPrefix(apiVersion, Group+"/") && evidence(strings.TrimSuffix(kind, "List"))
-	}
-	var head struct {
-		Spec map[string]json.RawMessage `json:"spec"`
-	}
-	if json.Unmarshal(data, &head) != nil {
-		return false
-	}
-	found := 0
-	for key := range head.Spec {
-		switch strings.ToLower(key) {
-		case "execs", "opens", "imageid", "imagetag", "ingress", "egress", "architectures":
-			found++
+// detect looks at the first objects of a file. The storage component's own form
+// has no kind.
+func detect(head []byte) bool {
+	return foreign.AnyShape(head, func(s foreign.Shape) bool {
+		if s.Kind != "" && s.Kind != "List" {
+			return evidence(s.Kind) && strings.HasPrefix(s.APIVersion, Group+"/")
 		}
-	}
-	return found > 2
+		if s.Has("items") { // YAML that is cut off does not show them
+			return bytes.Contains(head, []byte("apiVersion: "+Group+"/"))
+		}
+		return s.Has("spec.execs") || s.Has("spec.opens") || s.Has("spec.imageID", "spec.architectures")
+	})
 }
 
 func evidence(kind string) bool {
 	return kind == kindApplication || kind == kindNeighborhood || kind == kindContainer
 }
 
-// maxObjects is how many objects lists may hold together.
-const maxObjects = 10_000
+// errKind is returned for objects of other kinds.
+var errKind = errors.New("no evidence of kubescape")
 
-// decode reads the objects of a document: one, or those of a list.
-func decode(doc Document, kind string, room *int) ([]object, error) {
-	if *room--; *room < 0 {
-		return nil, fmt.Errorf("%s: more than %d objects", doc.Where, maxObjects)
-	}
+// decode reads one object.
+func decode(from foreign.Object) (object, error) {
 	var o object
-	if err := json.Unmarshal(doc.JSON, &o); err != nil {
-		return nil, fmt.Errorf("%s: %w", doc.Where, explain(err))
-	}
-	o.where = doc.Where
-	if o.Kind == "" {
-		o.Kind = kind
+	if err := foreign.Decode(from.Data, &o); err != nil {
+		return object{}, err
 	}
 	if o.Metadata.Name == "" && o.Metadata.Labels == nil && o.Metadata.Annotations == nil {
 		o.Metadata = metadata{Name: o.Name, Namespace: o.Namespace, Labels: o.Labels, Annotations: o.Annotations}
 	}
-	if o.Items == nil {
-		return checked(o)
-	}
-	inner := strings.TrimSuffix(o.Kind, "List")
-	var all []object
-	for i, item := range o.Items {
-		where := fmt.Sprintf("item %d", i+1)
-		if doc.Where != "" {
-			where = doc.Where + ", " + where
-		}
-		some, err := decode(Document{Where: where, JSON: item}, inner, room)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
-	}
-	return all, nil
-}
-
-func checked(o object) ([]object, error) {
 	if o.Kind == "" {
-		o.Kind = kindContainer // the storage's own form does not say
+		o.Kind = o.Spec.kind()
 	}
-	if !evidence(o.Kind) {
-		return nil, fmt.Errorf("%s: it is a %q, which holds no evidence: give %s, %s or %s",
-			o.where, o.Kind, kindApplication, kindContainer, kindNeighborhood)
+	if !evidence(o.Kind) || o.APIVersion != "" && !strings.HasPrefix(o.APIVersion, Group+"/") {
+		return object{}, fmt.Errorf("a %q of %q is %w: that is in %s, %s and %s", o.Kind, o.APIVersion, errKind,
+			kindApplication, kindContainer, kindNeighborhood)
 	}
-	return []object{o}, nil
+	return o, nil
 }
 
-// explain names the field of a wrong type.
-func explain(err error) error {
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return fmt.Errorf("%s: it is a %s where it has to be a %s", wrong.Field, wrong.Value, kindOf(wrong.Type.Kind().String()))
+// kind is what an object has to be that does not say: one of the storage
+// component, or an item of a list of objects of one kind.
+func (s spec) kind() string {
+	if len(s.Containers)+len(s.InitContainers)+len(s.EphemeralContainers) == 0 {
+		return kindContainer
 	}
-	return err
-}
-
-// kindOf gives a Go kind in JSON's words.
-func kindOf(kind string) string {
-	switch kind {
-	case "slice":
-		return "list"
-	case "struct", "map":
-		return "object"
-	case "int":
-		return "number"
+	for _, c := range slices.Concat(s.Containers, s.InitContainers, s.EphemeralContainers) {
+		if len(c.Execs)+len(c.Opens)+len(c.Syscalls)+len(c.Capabilities) > 0 {
+			return kindApplication
+		}
+		if len(c.Ingress)+len(c.Egress) > 0 {
+			return kindNeighborhood
+		}
 	}
-	return kind
+	return ""
 }
 
 // title names an object for people.

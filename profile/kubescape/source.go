@@ -21,13 +21,13 @@ func (c *converter) source() profile.Source {
 	o, from := c.from.object, c.from.object.Metadata
 	s := profile.Source{
 		Kind:      profile.KindObserved,
-		Recorder:  profile.Recorder{Name: "kubescape", Method: "ebpf"},
-		Input:     c.opts.Input,
+		Recorder:  profile.Recorder{Name: "kubescape", Version: c.opts.Version, Method: "ebpf"},
+		Input:     c.about.Input,
 		Host:      profile.Host{Arch: c.arch()},
 		Window:    windowOf(from.Annotations),
 		Run:       runOf(o, c.opts.Run),
 		Scenarios: c.opts.Scenarios,
-		Observes:  c.observes(),
+		Observes:  append(c.observes(), c.opts.Observes...),
 		Paths:     profile.PathStyle{Exec: "both", Open: "both", Root: "container"},
 		Subject: profile.Subject{
 			Container: c.from.container.Name,
@@ -56,7 +56,7 @@ func (c *converter) source() profile.Source {
 	} else if len(c.images) > 0 {
 		s.Subject.Image = c.images[0].Digest
 	}
-	s.Notes = c.notes()
+	s.Notes = append(c.notes(), c.about.Notes...)
 	s.ID = profile.SourceID(s)
 	return s
 }

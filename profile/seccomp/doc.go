@@ -5,7 +5,7 @@
 // which holds one for each container.
 //
 // A profile says what is allowed, not what was seen: its source is declared,
-// unless the user says that a recorder wrote it. The calls of the container
+// unless the user vouches that a recorder wrote it. The calls of the container
 // runtime itself are among them. Calls that are allowed for some arguments only
 // count as allowed.
 package seccomp

@@ -1,38 +1,15 @@
 package seccomp
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/foreign"
 )
-
-// Document is one document of a file, as JSON.
-type Document struct {
-	Where string // for messages, such as "document 2"
-	JSON  []byte
-}
-
-// Options say what a seccomp profile does not.
-type Options struct {
-	// Image is the image that it is about.
-	Image profile.Image
-	// Name is the name of the profile, for people.
-	Name string
-	// Run is the name of the run, and Scenarios are what it exercised.
-	Run       string
-	Scenarios []string
-	// Container is the container to take of a profile that is of several.
-	Container string
-	// Recorded is the user's word that a recorder wrote the profile: its calls
-	// were seen, not only allowed. The source still does not know what it lost.
-	Recorded bool
-	// Input describes the file. Its Records are set.
-	Input profile.Input
-}
 
 // rules are the OCI runtime specification's linux.seccomp.
 type rules struct {
@@ -61,7 +38,7 @@ type object struct {
 		InitContainers      []container `json:"initContainers"`
 		EphemeralContainers []container `json:"ephemeralContainers"`
 	} `json:"spec"`
-	rules
+	Rules rules `json:",embed"`
 }
 
 type metadata struct {
@@ -74,36 +51,55 @@ type container struct {
 	Spec rules  `json:"spec"`
 }
 
-// Known reports whether a JSON document with these values of apiVersion and kind
-// at its top, or, where it has neither, with these bytes, is a seccomp profile.
-func Known(apiVersion, kind string, data []byte) bool {
-	if apiVersion != "" || kind != "" {
-		return kind == "SeccompProfile" && strings.HasPrefix(apiVersion, "spdx.softwarecomposition.kubescape.io/")
+// Format is the row of this package in the table of formats.
+func Format() foreign.Format {
+	return foreign.Format{
+		Name:   "seccomp",
+		About:  "seccomp profiles of OCI runtimes, and kubescape's SeccompProfile",
+		Detect: detect,
+		Import: importProfiles,
 	}
-	var head struct {
-		DefaultAction string          `json:"defaultAction"`
-		Syscalls      json.RawMessage `json:"syscalls"`
-	}
-	return json.Unmarshal(data, &head) == nil && strings.HasPrefix(head.DefaultAction, "SCMP_ACT_") && head.Syscalls != nil
 }
 
-// Import makes an unbound profile of the calls that are allowed, with one source
-// for each document. Errors name the document and the field.
-func Import(docs []Document, opts Options) (*profile.Profile, error) {
-	opts.Input.Format, opts.Input.Records = "seccomp", int64(len(docs))
+func detect(head []byte) bool {
+	return foreign.AnyShape(head, func(s foreign.Shape) bool {
+		return isObject(s.APIVersion, s.Kind) || s.Kind == "" && s.Has("defaultAction", "syscalls")
+	})
+}
+
+func isObject(apiVersion, kind string) bool {
+	return kind == "SeccompProfile" && strings.HasPrefix(apiVersion, "spdx.softwarecomposition.kubescape.io/")
+}
+
+// importProfiles makes an unbound profile of the calls that are allowed, with
+// one source for each profile.
+func importProfiles(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) (*profile.Profile, error) {
+	records := foreign.NewLog("seccomp", inputs, opts)
+	var objects []object
+	err := records.Objects(ctx, func(from foreign.Object) error {
+		var o object
+		if from.Kind != "" && !isObject(from.APIVersion, from.Kind) {
+			return fmt.Errorf("a %q of %q is no seccomp profile", from.Kind, from.APIVersion)
+		}
+		if err := foreign.Decode(from.Data, &o); err != nil {
+			return foreign.Fatal(err)
+		}
+		if len(o.containers()) == 0 && o.Rules.DefaultAction == "" {
+			return errors.New("it has no defaultAction: it is no seccomp profile")
+		}
+		objects = append(objects, o)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	var parts []*profile.Profile
-	for _, doc := range docs {
-		p, err := one(doc, opts)
+	for _, o := range objects {
+		p, err := o.profile(records.Source(), opts)
 		if err != nil {
-			if doc.Where != "" {
-				err = fmt.Errorf("%s: %w", doc.Where, err)
-			}
 			return nil, fmt.Errorf("importing seccomp: %w", err)
 		}
 		parts = append(parts, p)
-	}
-	if len(parts) == 0 {
-		return nil, errors.New("importing seccomp: the input is empty")
 	}
 	p, err := profile.Merge(parts...)
 	if err == nil {
@@ -115,32 +111,21 @@ func Import(docs []Document, opts Options) (*profile.Profile, error) {
 	return p, nil
 }
 
-func one(doc Document, opts Options) (*profile.Profile, error) {
-	var o object
-	if err := json.Unmarshal(doc.JSON, &o); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return nil, fmt.Errorf("%s: a %s is of the wrong type", wrong.Field, wrong.Value)
-		}
-		return nil, err
-	}
+// profile makes the profile of one object. That a person vouches for the file
+// means that a recorder wrote it: its calls were seen, not only allowed.
+func (o object) profile(source profile.Source, opts foreign.Options) (*profile.Profile, error) {
 	name, from, err := o.choose(opts.Container)
 	if err != nil {
 		return nil, err
 	}
-	source := profile.Source{
-		Kind:      profile.KindDeclared,
-		Recorder:  profile.Recorder{Name: "seccomp", Method: "config"},
-		Input:     opts.Input,
-		Run:       opts.Run,
-		Scenarios: opts.Scenarios,
-		Observes:  []string{profile.ObservesSyscalls},
-		Subject: profile.Subject{
-			Image: opts.Image.Digest, Container: name, Workload: profile.Workload{Namespace: o.Metadata.Namespace},
-		},
+	if !opts.Complete {
+		source.Kind = profile.KindDeclared
 	}
-	if opts.Recorded {
-		source.Kind = profile.KindObserved
+	source.Host.Arch = ""
+	source.Recorder = profile.Recorder{Name: "seccomp", Version: opts.Version, Method: "config"}
+	source.Observes = append(source.Observes, profile.ObservesSyscalls)
+	source.Subject = profile.Subject{
+		Image: opts.Image.Digest, Container: name, Workload: profile.Workload{Namespace: o.Metadata.Namespace},
 	}
 	if from.DefaultAction == "SCMP_ACT_ALLOW" || from.DefaultAction == "SCMP_ACT_LOG" {
 		source.Notes = append(source.Notes, "the profile allows by default: the calls that it names are not all")
@@ -161,14 +146,15 @@ func one(doc Document, opts Options) (*profile.Profile, error) {
 	return p, nil
 }
 
+func (o object) containers() []container {
+	return slices.Concat(o.Spec.Containers, o.Spec.InitContainers, o.Spec.EphemeralContainers)
+}
+
 // choose gives the rules of one container, or those of a plain file.
 func (o object) choose(name string) (string, rules, error) {
-	all := slices.Concat(o.Spec.Containers, o.Spec.InitContainers, o.Spec.EphemeralContainers)
+	all := o.containers()
 	if len(all) == 0 {
-		if o.DefaultAction == "" {
-			return "", rules{}, errors.New("it has no defaultAction: it is no seccomp profile")
-		}
-		return name, o.rules, nil
+		return name, o.Rules, nil
 	}
 	if name == "" && len(o.Spec.Containers) == 1 {
 		name = o.Spec.Containers[0].Name

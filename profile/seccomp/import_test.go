@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 const plain = `{
@@ -20,9 +22,18 @@ const plain = `{
     {"names": ["NOT A CALL"], "action": "SCMP_ACT_LOG"}
   ]}`
 
+func read(text string, opts foreign.Options) (*profile.Profile, error) {
+	in, err := foreign.Open("seccomp.json", strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return importProfiles(context.Background(), []*foreign.Input{in}, opts)
+}
+
 func TestImport(t *testing.T) {
 	t.Parallel()
-	p, err := Import([]Document{{JSON: []byte(plain)}}, Options{Container: "web"})
+	p, err := read(plain, foreign.Options{Container: "web"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +48,7 @@ func TestImport(t *testing.T) {
 	if s.Kind != profile.KindDeclared || p.Complete() || len(s.Notes) != 1 || s.Subject.Container != "web" {
 		t.Errorf("the source is %+v", s)
 	}
-	p, err = Import([]Document{{JSON: []byte(plain)}}, Options{Recorded: true})
+	p, err = read(plain, foreign.Options{Complete: true})
 	if err != nil || p.Sources[0].Kind != profile.KindObserved {
 		t.Errorf("a recorded one: %v, %+v", err, p.Sources)
 	}
@@ -50,13 +61,13 @@ const grouped = `{"apiVersion": "spdx.softwarecomposition.kubescape.io/v1beta1",
 
 func TestContainers(t *testing.T) {
 	t.Parallel()
-	p, err := Import([]Document{{JSON: []byte(grouped)}}, Options{Container: "log"})
+	p, err := read(grouped, foreign.Options{Container: "log"})
 	if err != nil || len(p.Syscalls) != 1 || p.Syscalls[0].Name != "write" {
 		t.Errorf("%v %v", p, err)
 	}
 	for container, want := range map[string]string{"": "choose one with --container", "db": `no container "db"`} {
-		if _, err := Import([]Document{{Where: "document 1", JSON: []byte(grouped)}}, Options{Container: container}); err == nil ||
-			!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "document 1") || !strings.Contains(err.Error(), `["log" "web"]`) {
+		if _, err := read(grouped, foreign.Options{Container: container}); err == nil ||
+			!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `["log" "web"]`) {
 			t.Errorf("container %q: %v", container, err)
 		}
 	}
@@ -66,22 +77,21 @@ func TestErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`{}`: "no defaultAction",
-		`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": "read"}]}`: "syscalls.names",
-		`{"defaultAction": `: "unexpected end",
+		`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": "read"}]}`: "/syscalls/0/names",
+		`{"defaultAction": `: "none of its 1 objects",
 	} {
-		if _, err := Import([]Document{{JSON: []byte(text)}}, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := read(text, foreign.Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if _, err := Import(nil, Options{}); err == nil {
+	if _, err := read("", foreign.Options{}); err == nil {
 		t.Error("no input is accepted")
 	}
 }
 
-func TestKnown(t *testing.T) {
+func TestDetect(t *testing.T) {
 	t.Parallel()
-	if !Known("", "", []byte(plain)) || !Known("spdx.softwarecomposition.kubescape.io/v1beta1", "SeccompProfile", nil) ||
-		Known("v1", "Pod", nil) || Known("", "", []byte(`{"syscalls": []}`)) {
+	if !detect([]byte(plain)) || !detect([]byte(grouped)) || detect([]byte(`{"apiVersion":"v1","kind":"Pod"}`)) || detect([]byte(`{"syscalls": []}`)) {
 		t.Error("seccomp profiles are not told from others")
 	}
 }
@@ -95,7 +105,7 @@ func TestSample(t *testing.T) {
 	}
 	for dir != filepath.Dir(dir) {
 		if data, err := os.ReadFile(filepath.Join(dir, "shared/profiles/seccomp/kubescape-seccompprofile-nginx.json")); err == nil {
-			p, err := Import([]Document{{JSON: data}}, Options{})
+			p, err := read(string(data), foreign.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +123,7 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte(plain))
 	f.Add([]byte(grouped))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := Import([]Document{{JSON: data}}, Options{})
+		p, err := read(string(data), foreign.Options{})
 		if err != nil {
 			return
 		}
