@@ -30,6 +30,7 @@ type client struct {
 	credentials string // where they come from, for errors
 	retry       retryPolicy
 	limits      Limits
+	cache       *cache // nil when there is none
 }
 
 // loginStep is what the requests for a login are for.
@@ -58,6 +59,9 @@ func newClient(ctx context.Context, ref Ref, opts Options, scope string, more ..
 	c.credentials = credentialSource(repo.Registry, auth, os.Getenv)
 	if opts.Keychain != nil {
 		c.credentials = "credentials given by the caller"
+	}
+	if c.cache, err = newCache(opts); err != nil {
+		return nil, err
 	}
 	base, err := newTransport(opts)
 	if err != nil {

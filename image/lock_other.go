@@ -18,3 +18,5 @@ func lockStale(string) (*os.File, bool) { return nil, false }
 func sameDevice(_, _ fs.FileInfo) bool { return true }
 
 func isInvalid(error) bool { return true }
+
+func touch(*os.File) {}

@@ -29,6 +29,12 @@ type Options struct {
 	// TempDir holds downloads from a docker daemon and unpacked archives;
 	// empty means the system's.
 	TempDir string
+	// CacheDir is a directory that keeps the blobs that are read from
+	// registries; empty is none. Several processes may share it.
+	CacheDir string
+	// CacheBytes is how much CacheDir may hold; zero means DefaultCacheBytes. A
+	// larger blob is not kept.
+	CacheBytes int64
 	// Limits bound what is read; fields that are zero have their defaults.
 	Limits Limits
 

@@ -87,8 +87,13 @@ func (c *client) manifest(ctx context.Context, d v1.Descriptor) (io.ReadCloser, 
 	return resp.Body, nil
 }
 
-// blob implements store. When the connection breaks the rest is asked for.
+// blob implements store.
 func (c *client) blob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error) {
+	return c.cache.open(ctx, d, func() (io.ReadCloser, error) { return c.fetchBlob(ctx, d) })
+}
+
+// fetchBlob reads a blob. When the connection breaks the rest is asked for.
+func (c *client) fetchBlob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error) {
 	body, err := c.blobFrom(ctx, d, 0)
 	if err != nil {
 		return nil, err

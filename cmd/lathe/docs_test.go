@@ -233,6 +233,7 @@ func TestLimits(t *testing.T) {
 		{"a signature's or an attestation's payload", sign.MaxPayload},
 		{"a key file", sign.MaxKeyFile},
 		{"a predicate", sign.MaxPredicate},
+		{"`--cache-size`", image.DefaultCacheBytes},
 		{"a plan", harden.MaxDocument},
 		{"a hint", netpolicy.MaxHintBytes},
 		{"a password", maxPassword},

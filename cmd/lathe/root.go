@@ -59,6 +59,8 @@ type global struct {
 	caFile   string
 	timeout  time.Duration
 	quiet    bool
+	cacheDir string
+	cacheMax int64
 	format   string
 	limits   limitFlags
 }
@@ -77,6 +79,14 @@ func (l limitFlags) limits() layers.Limits {
 
 func (g *global) imageOptions() image.Options {
 	return image.Options{Insecure: g.insecure, CAFile: g.caFile, Timeout: g.timeout, UserAgent: "lathe/" + version()}
+}
+
+// sourceOptions are imageOptions for what is read and not written or verified:
+// blobs may come from the cache.
+func (g *global) sourceOptions() image.Options {
+	o := g.imageOptions()
+	o.CacheDir, o.CacheBytes = g.cacheDir, g.cacheMax
+	return o
 }
 
 const longHelp = `lathe hardens a container image to the profile of what it really runs.
@@ -105,6 +115,9 @@ func newRoot(env *environment) *cobra.Command {
 			if g.format != "text" && g.format != "json" {
 				return usage("--format is text or json, not %q", g.format)
 			}
+			if g.cacheMax <= 0 {
+				return usage("--cache-size is a number of bytes above zero, not %d", g.cacheMax)
+			}
 			return nil
 		},
 	}
@@ -112,6 +125,8 @@ func newRoot(env *environment) *cobra.Command {
 	f.BoolVar(&g.insecure, "insecure", false, "allow plain HTTP and unknown certificates for registries")
 	f.StringVar(&g.caFile, "ca-file", "", "trust the certificates in this PEM `file` besides the system's")
 	f.DurationVar(&g.timeout, "timeout", image.DefaultTimeout, "longest time without progress of a network request")
+	f.StringVar(&g.cacheDir, "cache-dir", "", "keep layers of source images from registries in this `directory`")
+	f.Int64Var(&g.cacheMax, "cache-size", image.DefaultCacheBytes, "most `bytes` of the cache; what was not used for the longest time goes first")
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "say nothing but results and errors")
 	f.StringVar(&g.format, "format", "text", "form of results: text or json")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })

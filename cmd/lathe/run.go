@@ -74,7 +74,7 @@ func plan(ctx context.Context, env *environment, g *global, o hardenOptions, j *
 	if r.profile, r.profiles, err = readProfiles(ctx, env, o.profiles); err != nil {
 		return nil, err
 	}
-	if r.source, err = image.Read(ctx, j.source, g.imageOptions()); err != nil {
+	if r.source, err = image.Read(ctx, j.source, g.sourceOptions()); err != nil {
 		return nil, err
 	}
 	if r.spool, err = os.MkdirTemp("", "lathe-"); err != nil {

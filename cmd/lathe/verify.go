@@ -239,7 +239,7 @@ func openSource(ctx context.Context, g *global, name string) (*image.Source, err
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return image.Read(ctx, ref, g.imageOptions())
+	return image.Read(ctx, ref, g.sourceOptions())
 }
 
 func sourceImage(src *image.Source, pl *harden.Plan) (v1.Image, error) {
