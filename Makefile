@@ -7,7 +7,7 @@ FUZZTIME         ?= 60s
 E2E_TIMEOUT      ?= 25m
 LDFLAGS          := -s -w -buildid=
 
-.PHONY: help build install test check vet fmt lint e2e e2e-tools deps demo bench fuzz nightly generate clean
+.PHONY: help build install test check vet fmt lint e2e e2e-tools deps demo bench fuzz nightly generate generate-bpf generate-check test-record clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -74,6 +74,18 @@ nightly: ## what takes too long for every push: race detector, fuzzing, benchmar
 
 generate: ## rewrite golden files and generated documents
 	go test ./report ./netpolicy ./cmd/lathe -update
+
+generate-bpf: ## compile the recorder's eBPF programs anew, with Debian 12's clang
+	scripts/deps.sh bpf
+	$(MAKE) -B -C record/trace/bpf
+	cd record/trace && go run ../../internal/syscallnames
+
+generate-check: generate-bpf ## fail when the committed eBPF programs are not what their sources give
+	git diff --exit-code --stat -- record/trace/objects record/trace/names.go
+
+test-record: ## record containers; says what it skips, needs root and BTF
+	scripts/deps.sh e2e
+	go test -count=1 -v ./record/trace
 
 clean: ## remove what was built
 	rm -rf .build .bin

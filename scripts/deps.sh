@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the demo and the end-to-end tests need from the distribution:
 #   scripts/deps.sh demo   mmdebstrap, and uidmap for users other than root
+#   scripts/deps.sh bpf    clang, llvm and libbpf-dev, to compile the recorder's programs
 #   scripts/deps.sh e2e    also iproute2, runc, skopeo, strace, umoci and util-linux
 # What is there already is left alone; what is missing is installed with one
 # line that says so.
@@ -10,6 +11,9 @@ want=(mmdebstrap)
 [ "$(id -u)" = 0 ] || want+=(uidmap)
 if [ "${1:-demo}" = e2e ]; then
 	want+=(iproute2 runc skopeo strace uidmap umoci util-linux)
+fi
+if [ "${1:-demo}" = bpf ]; then
+	want=(clang-14 libbpf-dev llvm-14 make)
 fi
 missing=()
 for package in "${want[@]}"; do

@@ -66,6 +66,10 @@ func rules() map[string]rule {
 		"profile/seccomp":   {ours: []string{"profile", "profile/foreign"}, denied: pure()},
 		"profile/manifest":  {ours: []string{"profile", "profile/foreign", "internal/cmdline"}, denied: pure()},
 
+		"record/trace": {
+			ours:   []string{"profile", "profile/fold"},
+			others: []string{"github.com/cilium/ebpf/...", "golang.org/x/net/dns/dnsmessage", "golang.org/x/sys/unix"},
+		},
 		"record/sandbox": {
 			ours: []string{"layers"},
 			others: []string{

@@ -92,6 +92,12 @@ func (c *Collector) Refused() int64 { return c.refused }
 // Facts is how many distinct facts there are.
 func (c *Collector) Facts() int { return c.facts }
 
+// Executables is how many distinct programs were noted.
+func (c *Collector) Executables() int { return len(c.executables) }
+
+// Files is how many distinct paths were found.
+func (c *Collector) Files() int { return len(c.files) }
+
 // Window is the time from the first to the last observation that had one.
 func (c *Collector) Window() profile.Window { return c.window }
 

@@ -119,6 +119,13 @@ func (e *Executable) Ran(phase string, at time.Time) {
 	e.count.see(at)
 }
 
+// Again notes that the program was started n more times.
+func (e *Executable) Again(n int64) {
+	if e != nil && n > 0 {
+		e.count.n += n
+	}
+}
+
 // From notes where the program came from, a profile.Origin... constant.
 func (e *Executable) From(origin string) {
 	if e != nil {

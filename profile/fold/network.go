@@ -217,6 +217,13 @@ func (c *Collector) edgeKey(x Connect) (edgeKey, identity, bool) {
 	return edgeKey{x.Proto, id.key, x.Port, c.key(x.By), x.Via}, id, ok
 }
 
+// Again notes n more attempts like one that was noted.
+func (e *Edge) Again(n int64) {
+	if e != nil && n > 0 {
+		e.count.n += n
+	}
+}
+
 // Settle says what became of an attempt that had no result.
 func (e *Edge) Settle(result string) {
 	if e == nil {
