@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,6 +23,8 @@ import (
 type hardenOptions struct {
 	image           string
 	profiles        []string
+	manifests       []string
+	container       string
 	platforms       []string
 	policy          string
 	level           string
@@ -56,6 +59,7 @@ needs, write the result with its plan, report and network-policy hint, sign it.
 
   lathe harden IMAGE --profile profile.json -o out --key cosign.key
   lathe harden IMAGE --profile a.json --profile b.json --push registry.example.com/web:hardened --key cosign.key
+  lathe harden IMAGE --profile profile.json --manifest deploy.yaml -o out
   lathe harden IMAGE --profile profile.json --dry-run
 
 -o writes a directory: image/ (an OCI layout with signature and attestation),
@@ -108,6 +112,8 @@ func newHarden(env *environment, g *global) *cobra.Command {
 func addPlanFlags(cmd *cobra.Command, g *global, o *hardenOptions) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.profiles, "profile", "p", nil, "runtime profile `file`; repeatable, the union counts")
+	f.StringArrayVar(&o.manifests, "manifest", nil, "Kubernetes manifest `file` of the workload: what its command, probes and hooks need stays; repeatable")
+	f.StringVar(&o.container, "container", "", "`name` of the container in the manifests (default: by the image's name)")
 	f.StringSliceVar(&o.platforms, "platform", nil, "`platforms` of an index to harden (default: those that a profile covers)")
 	f.StringVar(&o.policy, "policy", "", "policy `file` with rules, answers and a level; flags win over it and add to it")
 	f.StringVar(&o.level, "level", "", "how much to drop: binaries, packages or files (default packages)")
@@ -151,6 +157,9 @@ func (o *hardenOptions) job() (*hardenJob, error) {
 		j.compression = layers.Compression(o.compression)
 	default:
 		return nil, usage("--compression is keep, gzip or zstd, not %q", o.compression)
+	}
+	if o.container != "" && len(o.manifests) == 0 {
+		return nil, usage("--container chooses a container of a --manifest, and there is none")
 	}
 	if o.selector != "" {
 		if j.selector, err = netpolicy.ParseSelector(o.selector); err != nil {
@@ -226,7 +235,7 @@ func (o *hardenOptions) keepInputs(j *hardenJob) error {
 	for _, r := range j.to {
 		outputs = append(outputs, r.Path)
 	}
-	for _, in := range append([]string{j.source.Path, o.key, o.policy}, o.profiles...) {
+	for _, in := range slices.Concat([]string{j.source.Path, o.key, o.policy}, o.profiles, o.manifests) {
 		for _, out := range outputs {
 			if in == "" || in == "-" || out == "" {
 				continue

@@ -95,6 +95,9 @@ func plan(ctx context.Context, env *environment, g *global, o hardenOptions, j *
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s holds no image that can be hardened", o.image)
 	}
+	if err := r.declare(ctx, env, j, list); err != nil {
+		return nil, err
+	}
 	for _, img := range list {
 		t, err := r.planOne(ctx, env, g, j, img)
 		if err != nil {
