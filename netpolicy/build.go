@@ -1,10 +1,6 @@
 package netpolicy
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -20,18 +16,23 @@ type builder struct {
 	rules     []Rule
 	tightened []Omission
 	foreign   []Omission
+	omitted   []Omission
 	grants    map[flow]bool // every flow that some rule is meant to allow
 	denied    []flow        // flows that were omitted on purpose
+	named     map[netip.Addr][]string
+	dnsPeers  map[string]map[endpoint]bool // identities of name servers that are asked
 }
 
 func newBuilder(c *collector) *builder {
-	return &builder{collector: c, grants: map[flow]bool{}}
+	return &builder{collector: c, grants: map[flow]bool{}, named: map[netip.Addr][]string{}, dnsPeers: map[string]map[endpoint]bool{}}
 }
 
 // peerKey is what flows that are reported together have in common.
 type peerKey struct {
+	dir    Direction
 	kind   PeerKind
 	addr   netip.Addr
+	peer   string // of an identity
 	makers string // of omissions, and of ingress rules
 }
 
@@ -63,13 +64,13 @@ func (cs clusters) add(key peerKey, ends []endpoint, t *tally, unknown bool) {
 
 // build turns the gathered flows into rules and omissions.
 func (b *builder) build() error {
-	allowed, tightened, foreign := clusters{}, clusters{}, clusters{}
+	allowed, tightened, foreign, omitted := clusters{}, clusters{}, clusters{}, clusters{}
 	for f, e := range b.edges {
 		t, kept := e.allowed()
 		if t == nil {
 			continue
 		}
-		b.allow(allowed, f, t, kept)
+		b.allow(allowed, omitted, f, t, kept)
 	}
 	for f, e := range b.edges {
 		if t, _ := e.allowed(); t != nil || b.grants[f] {
@@ -80,14 +81,16 @@ func (b *builder) build() error {
 	}
 	b.addRules(allowed)
 	b.dnsRule()
-	b.tightened = append(b.tightened, omissions(tightened)...)
-	b.foreign = append(b.foreign, omissions(foreign)...)
+	b.tightened = append(b.tightened, b.omissions(tightened)...)
+	b.foreign = append(b.foreign, b.omissions(foreign)...)
+	b.omitted = append(b.omitted, b.omissions(omitted)...)
 	return b.finish()
 }
 
-// allow sorts a flow that somebody needs among the rules.
-func (b *builder) allow(rules clusters, f flow, t *tally, kept bool) {
-	what := f.String()
+// allow sorts a flow that somebody needs among the rules, or among what an
+// option leaves out.
+func (b *builder) allow(rules, omitted clusters, f flow, t *tally, kept bool) {
+	what := b.text(f)
 	if !kept {
 		b.warnings.add(WarnAttributionUnknown, what)
 		if b.opts.Strict {
@@ -102,29 +105,29 @@ func (b *builder) allow(rules clusters, f flow, t *tally, kept bool) {
 		}
 	}
 	if f.dir == Ingress {
-		b.grants[f] = true
-		rules.add(peerKey{kind: PeerAny, makers: strings.Join(sorted(t.keys), "\n")}, []endpoint{f.end}, t, !kept)
-		b.warnings.add(WarnIngressSource, what)
+		b.allowIngress(rules, omitted, f, t, kept)
 		return
 	}
-	key := peerKey{kind: b.special.kind(f.addr), addr: f.addr}
-	ends := []endpoint{f.end}
+	if reason := b.unwanted(f, what); reason != "" {
+		b.leaveOut(omitted, f, t, reason)
+		return
+	}
+	key, ends := peerKey{dir: Egress, kind: b.kindOf(f), addr: f.addr, peer: f.peer}, []endpoint{f.end}
 	switch {
-	case key.kind == PeerMetadata:
-		b.warnings.add(WarnMetadata, what)
-		if !b.opts.AllowMetadata {
-			b.denied = append(b.denied, f)
-			b.ignore(Egress, what, "metadata service, not allowed")
-			return
-		}
-	case isDNS(f):
+	case key.kind == PeerClusterDNS:
+		b.asksAt(f)
+		return
+	case isDNS(f) && f.addr.IsValid():
 		if key.kind == PeerExternal {
 			b.warnings.add(WarnExternalResolver, f.addr.String())
 		}
 		if key.kind == PeerPrivate { // a link-local one is the node's own resolver, wherever the pod runs
 			b.unresolvedAddr(key.kind, f)
 		}
-		key.kind, ends = PeerResolver, dnsEnds(dnsPort)
+		key.kind, key.peer, ends = PeerResolver, "", dnsEnds(dnsPort)
+	case key.kind == PeerExternal && b.opts.External == ExternalPorts:
+		b.warnings.add(WarnExternalWide, f.end.String())
+		key.kind, key.addr, key.peer = PeerInternet, netip.Addr{}, ""
 	default:
 		b.unresolvedAddr(key.kind, f)
 	}
@@ -132,9 +135,50 @@ func (b *builder) allow(rules clusters, f flow, t *tally, kept bool) {
 		t.notes = append(t.notes, fmt.Sprintf("%s is the NAT64 address of %s", f.addr, v4))
 	}
 	for _, end := range ends {
-		b.grants[flow{dir: f.dir, addr: f.addr, end: end}] = true
+		b.grants[flow{dir: f.dir, addr: f.addr, peer: f.peer, end: end}] = true
 	}
 	rules.add(key, ends, t, !kept)
+}
+
+// unwanted says why what is needed is left out all the same, or "".
+func (b *builder) unwanted(f flow, what string) string {
+	kind := b.kindOf(f)
+	switch {
+	case f.peer != "" && b.ids[f.peer].omit != "":
+		return b.ids[f.peer].omit
+	case kind == PeerMetadata:
+		b.warnings.add(WarnMetadata, what)
+		if !b.opts.AllowMetadata {
+			b.ignore(Egress, what, "metadata service, not allowed")
+			return "metadata service, not allowed"
+		}
+	case kind == PeerExternal && b.opts.External == ExternalDeny && !isDNS(f):
+		return "public addresses are denied"
+	case kind == PeerPrivate && b.opts.OmitUnresolved:
+		b.warnings.add(WarnAddressUnresolved, what)
+		b.unresolved = append(b.unresolved, Unresolved{Direction: f.dir, What: what, Reason: b.unknownWhy(f, kind), Action: actionOmitted})
+		return "nothing identifies the address"
+	}
+	return ""
+}
+
+// leaveOut lists a flow that an option denies.
+func (b *builder) leaveOut(omitted clusters, f flow, t *tally, reason string) {
+	b.denied = append(b.denied, f)
+	part := *t
+	part.reasons = []string{reason}
+	omitted.add(peerKey{dir: f.dir, kind: b.kindOf(f), addr: f.addr, peer: f.peer, makers: reason + "\n" + strings.Join(sorted(t.keys), "\n")}, []endpoint{f.end}, &part, false)
+}
+
+// unknownWhy says why nothing is known of the address of f.
+func (b *builder) unknownWhy(f flow, kind PeerKind) string {
+	switch {
+	case b.problems[f] != "":
+		return clip(b.problems[f], maxShown)
+	case b.opts.Cluster != nil:
+		return string(kind) + " address, not in the inventory"
+	}
+	return string(kind) + " address, no inventory"
 }
 
 // unresolvedAddr lists an address of a kind that means something else elsewhere.
@@ -144,7 +188,7 @@ func (b *builder) unresolvedAddr(kind PeerKind, f flow) {
 	}
 	b.warnings.add(WarnAddressUnresolved, f.String())
 	b.unresolved = append(b.unresolved, Unresolved{
-		Direction: f.dir, What: f.String(), Reason: string(kind) + " address, no inventory", Action: actionAddress,
+		Direction: f.dir, What: f.String(), Reason: b.unknownWhy(f, kind), Action: actionAddress,
 	})
 }
 
@@ -154,16 +198,24 @@ func (b *builder) omit(list clusters, f flow, t *tally) {
 		return
 	}
 	b.denied = append(b.denied, f)
-	key := peerKey{kind: PeerAny, makers: strings.Join(sorted(t.keys), "\n")}
+	key := peerKey{dir: f.dir, kind: b.kindOf(f), addr: f.addr, peer: f.peer, makers: strings.Join(sorted(t.keys), "\n")}
 	if f.dir == Egress {
-		key.kind, key.addr = b.special.kind(f.addr), f.addr
 		t.names = b.namesOf(f.addr, t.names)
 	}
 	list.add(key, []endpoint{f.end}, t, false)
 	if slices.Contains(t.reasons, "executable-removed") {
 		return
 	}
-	b.warnings.add(WarnForeign, fmt.Sprintf("%s: %s %s", some(sorted(t.keys), 1), f.dir, f))
+	b.warnings.add(WarnForeign, fmt.Sprintf("%s: %s %s", some(sorted(t.keys), 1), f.dir, b.text(f)))
+}
+
+// text names a flow for people.
+func (b *builder) text(f flow) string {
+	if f.peer == "" || f.addr.IsValid() {
+		return f.String()
+	}
+	p := b.ids[f.peer].peer
+	return clip(strings.Join(p.Via, ", ")+" "+f.end.String(), maxShown)
 }
 
 // joined puts clusters of the same kind, names, makers and ports together, in a
@@ -172,7 +224,7 @@ func (cs clusters) joined() []*cluster {
 	groups := map[string]*cluster{}
 	for _, c := range cs {
 		var id strings.Builder
-		fmt.Fprintf(&id, "%s\x00%s\x00%s\x00", c.kind, c.makers, strings.Join(sorted(c.tally.names), "\n"))
+		fmt.Fprintf(&id, "%s\x00%s\x00%s\x00%s\x00%s\x00", c.dir, c.kind, c.peer, c.makers, strings.Join(sorted(c.tally.names), "\n"))
 		slices.SortFunc(c.ends, compareEndpoints)
 		c.ends = slices.Compact(c.ends)
 		if c.kind != PeerAny { // ports of one listener belong together
@@ -202,12 +254,18 @@ func (b *builder) addRules(cs clusters) {
 	}
 	for _, g := range cs.joined() {
 		names := sorted(g.tally.names)
+		if g.kind == PeerExternal {
+			for _, a := range g.addrs {
+				b.named[a] = fewNames(names)
+			}
+		}
+		peer := b.peerOf(g)
 		b.rules = append(b.rules, Rule{
-			Direction: directionOf(g.kind),
-			Peer:      Peer{Kind: g.kind, CIDRs: cidrs(g.addrs), Names: names},
-			Ports:     ports(g.ends),
+			Direction: g.dir,
+			Peer:      peer,
+			Ports:     ports(g.ends, b.portNames(g.peer)),
 			Evidence:  g.tally.evidence(b.isKept, g.unknown),
-			Notes:     sorted(g.tally.notes),
+			Notes:     b.notes(g, peer),
 		})
 		if g.kind == PeerExternal && len(names) > 0 && len(g.addrs) > 1 {
 			b.warnings.add(WarnAddressChurn, fmt.Sprintf("%s (%d addresses)", some(names, shownPerWarning), len(g.addrs)))
@@ -215,12 +273,40 @@ func (b *builder) addRules(cs clusters) {
 	}
 }
 
-// directionOf is the direction of rules for peers of kind.
-func directionOf(kind PeerKind) Direction {
-	if kind == PeerAny {
-		return Ingress
+// peerOf is the peer of a cluster.
+func (b *builder) peerOf(g *cluster) Peer {
+	peer := Peer{Kind: g.kind}
+	if id := b.ids[g.peer]; id != nil {
+		peer = id.peer
+		peer.Kind = g.kind
 	}
-	return Egress
+	if len(g.addrs) > 0 {
+		peer.CIDRs = cidrs(g.addrs)
+	}
+	if g.kind == PeerInternet {
+		peer.CIDRs, peer.Except = internet()
+	}
+	if g.kind == PeerNamespace {
+		peer.Namespace = b.namespace
+	}
+	peer.Names = sorted(g.tally.names)
+	return peer
+}
+
+func (b *builder) portNames(peer string) map[endpoint]string {
+	if id := b.ids[peer]; id != nil {
+		return id.names
+	}
+	return nil
+}
+
+// notes of a rule: of its flows, and how much wider than these it is.
+func (b *builder) notes(g *cluster, peer Peer) []string {
+	notes := sorted(g.tally.notes)
+	if g.kind == PeerMapped {
+		notes = append(notes, fmt.Sprintf("allows %s, observed %s", addressCount(peer.CIDRs), counted(len(sorted(g.tally.observed)), "destination")))
+	}
+	return notes
 }
 
 func (b *builder) isKept(key string) bool { return b.who.of(key).maker == makerKept }
@@ -234,74 +320,16 @@ func cidrs(addrs []netip.Addr) []string {
 }
 
 // omissions lists cs for the report.
-func omissions(cs clusters) []Omission {
+func (b *builder) omissions(cs clusters) []Omission {
 	var out []Omission
 	for _, g := range cs.joined() {
 		out = append(out, Omission{
-			Direction:   directionOf(g.kind),
-			Peer:        Peer{Kind: g.kind, CIDRs: cidrs(g.addrs), Names: sorted(g.tally.names)},
-			Ports:       ports(g.ends),
-			Executables: sorted(g.tally.keys),
+			Direction:   g.dir,
+			Peer:        b.peerOf(g),
+			Ports:       ports(g.ends, nil),
+			Executables: list(sorted(g.tally.keys)),
 			Reason:      strings.Join(sorted(g.tally.reasons), ", "),
 		})
 	}
 	return out
-}
-
-// finish gives the rules their ids and order.
-func (b *builder) finish() error {
-	for i := range b.rules {
-		id, err := ruleID(b.rules[i])
-		if err != nil {
-			return err
-		}
-		b.rules[i].ID = id
-	}
-	slices.SortFunc(b.rules, func(x, y Rule) int {
-		return cmp.Or(-cmp.Compare(x.Direction, y.Direction), comparePeers(x.Peer, y.Peer), comparePorts(x.Ports, y.Ports), cmp.Compare(x.ID, y.ID))
-	})
-	for _, list := range [][]Omission{b.tightened, b.foreign} {
-		slices.SortFunc(list, func(x, y Omission) int {
-			return cmp.Or(-cmp.Compare(x.Direction, y.Direction), comparePeers(x.Peer, y.Peer), comparePorts(x.Ports, y.Ports), slices.Compare(x.Executables, y.Executables))
-		})
-	}
-	return nil
-}
-
-// ruleID is made of what a rule allows, not of its evidence, so that a rule
-// keeps its id from one profile to the next.
-func ruleID(r Rule) (string, error) {
-	r.Peer.Names = nil
-	allows, err := json.Marshal(struct {
-		Direction Direction
-		Peer      Peer
-		Ports     []Port
-	}{r.Direction, r.Peer, r.Ports})
-	if err != nil {
-		return "", fmt.Errorf("encoding rule: %w", err)
-	}
-	sum := sha256.Sum256(allows)
-	return string(r.Direction[:1]) + "-" + hex.EncodeToString(sum[:8]), nil
-}
-
-// comparePeers orders peers by kind, first address and names.
-func comparePeers(a, b Peer) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), firstAddr(a).Compare(firstAddr(b)), slices.Compare(a.CIDRs, b.CIDRs), slices.Compare(a.Names, b.Names))
-}
-
-func firstAddr(p Peer) netip.Addr {
-	if len(p.CIDRs) == 0 {
-		return netip.Addr{}
-	}
-	prefix, err := netip.ParsePrefix(p.CIDRs[0])
-	if err != nil {
-		return netip.Addr{}
-	}
-	return prefix.Addr()
-}
-
-func comparePorts(a, b []Port) int {
-	return slices.CompareFunc(a, b, func(x, y Port) int {
-		return cmp.Or(cmp.Compare(x.Protocol, y.Protocol), cmp.Compare(x.Port, y.Port), cmp.Compare(x.EndPort, y.EndPort))
-	})
 }

@@ -353,9 +353,12 @@ func TestPeersWithoutAddress(t *testing.T) {
 		what = append(what, u.What+" "+u.Action)
 	}
 	want(t, "unresolved", what, []string{
-		"* TCP/443 omitted", "0.0.0.0/0 TCP/443 omitted", "10.0.0.0/8 TCP/443 omitted", "10.9.9.9 TCP/1 address", "Pod shop/db-0 app=db TCP/5432 omitted",
+		"* TCP/443 omitted", "0.0.0.0/0 TCP/443 omitted", "10.0.0.0/8 TCP/443 omitted", "10.9.9.9 TCP/1 address",
 	})
 	want(t, "warned", hasCode(h, WarnPeerRange), true)
+	v := policyOf(t, h)
+	want(t, "labels of the profile", v.pod("shop", map[string]string{"app": "db"}, protoTCP, 5432), true)
+	want(t, "another namespace", v.pod("default", map[string]string{"app": "db"}, protoTCP, 5432), false)
 }
 
 func TestExternalResolver(t *testing.T) {

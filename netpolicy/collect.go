@@ -11,11 +11,12 @@ import (
 	"github.com/lathe-build/lathe/profile"
 )
 
-// flow is one thing that a policy allows or denies. The address of an ingress
-// flow is not set: who the sources are is not known.
+// flow is one thing that a policy allows or denies. An ingress flow without
+// address and peer is of whoever connects.
 type flow struct {
 	dir  Direction
-	addr netip.Addr
+	addr netip.Addr // not set where the peer is no address
+	peer string     // key of an identity, "" where only the address is known
 	end  endpoint
 }
 
@@ -77,17 +78,23 @@ func (e *edge) allowed() (t *tally, kept bool) {
 
 // collector reads the network section of a profile.
 type collector struct {
-	opts     Options
-	sources  sources
-	special  special
-	who      *attributor
-	warnings warnings
+	opts      Options
+	namespace string // of the workload
+	sources   sources
+	special   special
+	who       *attributor
+	warnings  warnings
 
 	edges      map[flow]*edge
 	loopDNS    map[flow]*edge // questions to a resolver on loopback
 	asked      edge           // names asked for
 	answers    map[string]bool
 	byAddr     map[netip.Addr][]string // names whose answer an address was
+	answered   map[netip.Addr][]string // byAddr, sorted
+	ids        map[string]*identity
+	problems   map[flow]string         // why an address could not be identified
+	clients    map[flow]map[flow]*edge // identified sources, by what they connected to
+	strangers  map[flow]map[flow]*edge // the others
 	declared   []flow                  // listeners that only a declaration names
 	failed     []flow                  // attempts that never succeeded
 	ignored    []Ignored
@@ -106,15 +113,19 @@ func newCollector(p *profile.Profile, fate func(string) Fate, opts Options) *col
 		loopDNS:  map[flow]*edge{},
 		answers:  map[string]bool{},
 		byAddr:   map[netip.Addr][]string{},
+		answered: map[netip.Addr][]string{},
+		ids:      map[string]*identity{},
+		problems: map[flow]string{},
+		clients:  map[flow]map[flow]*edge{}, strangers: map[flow]map[flow]*edge{},
 	}
 }
 
 // collect reads everything.
 func (c *collector) collect(n profile.Network) error {
+	c.questions(n.DNS)
 	if err := c.ingress(n); err != nil {
 		return err
 	}
-	c.questions(n.DNS)
 	replies := repliesOf(n.Accept)
 	ownResolver := slices.ContainsFunc(n.Listen, func(l profile.Listen) bool { return l.Port == dnsPort })
 	for i, e := range n.Connect {
@@ -149,17 +160,23 @@ func (c *collector) connect(e profile.Connect, replies map[reply]bool, ownResolv
 		return err
 	}
 	if reason != "" {
-		c.withoutAddress(e, proto, reason)
-		return nil
+		addr, port = netip.Addr{}, e.Port
 	}
-	f := flow{dir: Egress, addr: addr, end: endpoint{proto, uint16(port)}}
-	seen := tally{observed: []string{netip.AddrPortFrom(addr, f.end.port).String()}, outcome: e.Results, notes: notes}
+	f := flow{dir: Egress, addr: addr, end: endpoint{proto, uint16(port)}} //nolint:gosec // a port
+	seen := tally{outcome: e.Results, notes: notes}
+	if addr.IsValid() {
+		seen.observed = []string{netip.AddrPortFrom(addr, f.end.port).String()}
+	}
 	for _, name := range e.Peer.Names {
 		if name = dnsName(name); name != "" {
 			seen.names = append(seen.names, strings.ToValidUTF8(name, "?"))
 		}
 	}
 	seen.sawn(e.Seen, c.sources.runs)
+	if reason != "" {
+		c.unaddressed(e, f, seen, reason)
+		return nil
+	}
 	c.connected(e, f, seen, replies, ownResolver)
 	return nil
 }
@@ -185,7 +202,9 @@ func (c *collector) connected(e profile.Connect, f flow, seen tally, replies map
 		c.ignore(Egress, what, "reply to a client")
 		return
 	}
-	edgeOf(c.edges, f).record(c.who, e.By, e.Attribution, seen)
+	for _, g := range c.identify(f, e, &seen) {
+		edgeOf(c.edges, g).record(c.who, e.By, e.Attribution, seen)
+	}
 	if len(seen.names) > 0 && (slices.Contains(e.Peer.NameSource, profile.NameDNSOfProcess) || slices.Contains(e.Peer.NameSource, profile.NameDNSOfPod)) {
 		c.asked.record(c.who, e.By, e.Attribution, tally{names: seen.names, runs: seen.runs})
 	}
@@ -223,6 +242,20 @@ func destination(e profile.Connect) (addr netip.Addr, port int, notes []string, 
 		return addr, 0, nil, "no address is known", nil
 	}
 	return addr, port, notes, "", nil
+}
+
+// unaddressed handles a peer of which no address is known: names and labels may
+// identify it all the same.
+func (c *collector) unaddressed(e profile.Connect, f flow, seen tally, reason string) {
+	bad, _ := outcome(e.Results)
+	if flows := c.identify(f, e, &seen); bad == "" && (len(flows) != 1 || flows[0] != f) {
+		seen.observed = []string{clip(cmp.Or(strings.Join(e.Peer.Names, ","), describe(e.Peer.K8s)), maxShown)}
+		for _, g := range flows {
+			edgeOf(c.edges, g).record(c.who, e.By, e.Attribution, seen)
+		}
+		return
+	}
+	c.withoutAddress(e, f.end.proto, reason)
 }
 
 // withoutAddress lists a peer that no block can be made for.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lathe-build/lathe/netpolicy/inventory"
 	"github.com/lathe-build/lathe/profile"
 )
 
@@ -23,9 +24,15 @@ func (c *collector) questions(list []profile.DNS) {
 			t.counted(1)
 		}
 		c.asked.record(c.who, q.By, nil, t)
+		names := []string{name}
+		for _, answer := range q.Answers { // a name among them is what the one asked for stands for
+			if _, ok := parseAddr(answer); !ok {
+				names = append(names, dnsName(strings.ToValidUTF8(answer, "?")))
+			}
+		}
 		for _, answer := range q.Answers {
 			if addr, ok := parseAddr(answer); ok {
-				c.byAddr[addr] = append(c.byAddr[addr], name)
+				c.byAddr[addr] = append(c.byAddr[addr], names...)
 			}
 		}
 	}
@@ -42,7 +49,7 @@ func (c *collector) asksNames() edge {
 	asked := c.asked
 	for _, edges := range []map[flow]*edge{c.edges, c.loopDNS} {
 		for f, e := range edges {
-			if !isDNS(f) {
+			if !isDNS(f) && (f.dir == Ingress || c.kindOf(f) != PeerClusterDNS) {
 				continue
 			}
 			if t, kept := e.allowed(); t != nil {
@@ -106,25 +113,60 @@ func (b *builder) dnsRule() {
 	} else if !kept && (asked[makerUnknown] != nil || asked[makerNone] != nil) {
 		b.unresolved = append(b.unresolved, Unresolved{Direction: Egress, What: "DNS", Reason: reasonNoMaker, Action: actionOmitted})
 	}
-	peer, port := clusterDNS(b.opts.ClusterDNS)
 	if !kept && len(t.runs) == 0 && len(t.names) == 0 && len(t.observed) == 0 {
 		b.dnsOmissions(asked)
 		return
 	}
-	peer.Names = b.answered(t.names)
 	unknown := !b.opts.Strict && (asked[makerUnknown] != nil || asked[makerNone] != nil)
-	rule := Rule{
-		Direction: Egress,
-		Peer:      peer,
-		Ports:     ports(dnsEnds(port)),
-		Evidence:  t.evidence(b.isKept, unknown),
-		Notes:     []string{"UDP and TCP: answers that do not fit a datagram are asked for over TCP"},
+	for _, key := range b.nameServers() {
+		peer := b.ids[key].peer
+		peer.Names = b.withAnswers(t.names)
+		var ends []endpoint
+		for end := range b.dnsPeers[key] {
+			ends = append(ends, dnsEnds(end.port)...)
+		}
+		for _, end := range ends {
+			b.grants[flow{dir: Egress, peer: key, end: end}] = true
+		}
+		b.rules = append(b.rules, Rule{
+			Direction: Egress,
+			Peer:      peer,
+			Ports:     ports(ends, nil),
+			Evidence:  t.evidence(b.isKept, unknown),
+			Notes:     []string{"UDP and TCP: answers that do not fit a datagram are asked for over TCP"},
+		})
 	}
-	b.rules = append(b.rules, rule)
 }
 
-// answered are names without those that a search list made.
-func (b *builder) answered(names []string) []string {
+// asksAt notes a name server that is asked.
+func (b *builder) asksAt(f flow) {
+	if b.dnsPeers[f.peer] == nil {
+		b.dnsPeers[f.peer] = map[endpoint]bool{}
+	}
+	b.dnsPeers[f.peer][f.end] = true
+}
+
+// nameServers are the identities of the cluster's name servers: those that were
+// asked, else the one that the inventory has, else the one that clusters have.
+func (b *builder) nameServers() []string {
+	if len(b.dnsPeers) == 0 && b.opts.Cluster != nil {
+		var none tally
+		for _, name := range []string{"kube-system/kube-dns", "openshift-dns/dns-default"} {
+			found := b.opts.Cluster.Find(inventory.Query{Service: name, Protocol: protoUDP, Port: dnsPort})
+			for _, f := range b.targets(flow{dir: Egress, end: endpoint{protoUDP, dnsPort}}, found.Targets, &none) {
+				b.asksAt(f)
+			}
+		}
+	}
+	if len(b.dnsPeers) == 0 {
+		peer, port := clusterDNS(b.opts.ClusterDNS)
+		b.asksAt(flow{dir: Egress, peer: b.remember(identity{peer: peer}), end: endpoint{protoUDP, port}})
+	}
+	return slices.Sorted(maps.Keys(b.dnsPeers))
+}
+
+// withAnswers are names without those that a search list made.
+func (b *builder) withAnswers(names []string) []string {
 	set := make(map[string]bool, len(names))
 	for _, name := range names {
 		set[name] = b.answers[name]
@@ -141,8 +183,8 @@ func (b *builder) dnsOmissions(asked edge) {
 		}
 		om := Omission{
 			Direction:   Egress,
-			Peer:        Peer{Kind: PeerNames, Names: b.answered(t.names)},
-			Ports:       ports(dnsEnds(dnsPort)),
+			Peer:        Peer{Kind: PeerNames, Names: b.withAnswers(t.names)},
+			Ports:       ports(dnsEnds(dnsPort), nil),
 			Executables: sorted(t.keys),
 			Reason:      strings.Join(sorted(t.reasons), ", "),
 		}
@@ -156,14 +198,15 @@ func (b *builder) dnsOmissions(asked edge) {
 }
 
 // namesOf are the names of addr: those that the recorder gave the peer, and the
-// questions that it answered.
+// questions that it answered. They come sorted.
 func (c *collector) namesOf(addr netip.Addr, given []string) []string {
-	set := map[string]bool{}
-	for _, name := range given {
-		set[name] = true
+	known := c.answered[addr]
+	if known == nil && len(c.byAddr[addr]) > 0 {
+		known = sorted(c.byAddr[addr])
+		c.answered[addr] = known
 	}
-	for _, name := range c.byAddr[addr] {
-		set[name] = true
+	if len(given) == 0 {
+		return known
 	}
-	return slices.Sorted(maps.Keys(set))
+	return sorted(append(slices.Clone(given), known...))
 }

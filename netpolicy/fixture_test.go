@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/lathe-build/lathe/netpolicy/evaluate"
 	"github.com/lathe-build/lathe/profile"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -155,7 +156,7 @@ func checkOneDocument(t testing.TB, text []byte) {
 // verdicts answers for the policy of h.
 type verdicts struct {
 	t testing.TB
-	e *evaluator
+	e *evaluate.Evaluator
 }
 
 func policyOf(t testing.TB, h *Hint) verdicts {
@@ -164,7 +165,7 @@ func policyOf(t testing.TB, h *Hint) verdicts {
 	if !ok {
 		t.Fatalf("no policy: %v", h.unusable())
 	}
-	e, err := newEvaluator(np)
+	e, err := evaluate.Core(np)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,16 +173,17 @@ func policyOf(t testing.TB, h *Hint) verdicts {
 }
 
 func (v verdicts) egress(addr, proto string, port uint16) bool {
-	return v.e.allows(packet{dir: Egress, addr: netip.MustParseAddr(addr), end: endpoint{proto, port}})
+	return v.e.Allows(evaluate.Packet{Direction: Egress, Addr: netip.MustParseAddr(addr), Protocol: proto, Port: port})
 }
 
 func (v verdicts) ingress(proto string, port uint16) bool {
-	return v.e.allows(packet{dir: Ingress, addr: netip.MustParseAddr("198.51.100.7"), end: endpoint{proto, port}})
+	return v.e.Allows(evaluate.Packet{Direction: Ingress, Addr: netip.MustParseAddr("198.51.100.7"), Protocol: proto, Port: port})
 }
 
 func (v verdicts) pod(namespace string, pod map[string]string, proto string, port uint16) bool {
-	return v.e.allows(packet{
-		dir: Egress, namespace: labels.Set{namespaceLabel: namespace}, pod: labels.Set(pod), end: endpoint{proto, port},
+	return v.e.Allows(evaluate.Packet{
+		Direction: Egress, Protocol: proto, Port: port,
+		Pod: &evaluate.Pod{Namespace: namespace, NamespaceLabels: labels.Set{namespaceLabel: namespace}, Labels: pod},
 	})
 }
 

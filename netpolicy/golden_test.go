@@ -92,4 +92,9 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "rich.networkpolicy.yaml", text)
+	if text, err = Render(h, Cilium); err != nil {
+		t.Fatal(err)
+	}
+	checkOneDocument(t, text)
+	golden(t, "rich.networkpolicy.cilium.yaml", text)
 }

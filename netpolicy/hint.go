@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/lathe-build/lathe/internal/plainjson"
+	"github.com/lathe-build/lathe/netpolicy/evaluate"
 )
 
 // Schema names the version of hint.json.
@@ -17,7 +18,8 @@ const Schema = "lathe.dev/hint/v1"
 // lists are sorted.
 type Hint struct {
 	Schema   string      `json:"schema"`
-	Image    Image       `json:"image"`
+	Image    Image       `json:"image"` // empty in a merged hint: see Parts
+	Parts    []Part      `json:"parts,omitempty"`
 	Profile  ProfileInfo `json:"profile"`
 	Workload Workload    `json:"workload"`
 	// PolicyTypes are the directions that the policy restricts.
@@ -25,6 +27,7 @@ type Hint struct {
 	Rules       []Rule       `json:"rules"`
 	Tightened   []Omission   `json:"tightened"`  // made by dropped executables only
 	Foreign     []Omission   `json:"foreign"`    // made by executables that the image does not hold
+	Omitted     []Omission   `json:"omitted"`    // left out because an option or a mapping says so
 	Ignored     []Ignored    `json:"ignored"`    // noise, failures and what no policy can express
 	Unresolved  []Unresolved `json:"unresolved"` // what an inventory would answer
 	Warnings    []Warning    `json:"warnings"`
@@ -46,22 +49,50 @@ type ProfileInfo struct {
 	Observes []string `json:"observes"` // what complete sources could see
 }
 
+// Part is one of the hints that a merged one was made of: one container of the
+// pod.
+type Part struct {
+	Container string `json:"container,omitempty"`
+	Image     Image  `json:"image"`
+	Hint      string `json:"hint"` // digest of its canonical form
+}
+
 // Workload is what the policy applies to. PodSelector is empty when the labels
 // are not known; then there is no policy.
 type Workload struct {
 	Namespace    string            `json:"namespace,omitempty"`
 	Name         string            `json:"name"` // of the policy object
 	PodSelector  map[string]string `json:"podSelector,omitempty"`
-	SelectorFrom string            `json:"selectorFrom,omitempty"` // "option" or "profile"
+	SelectorFrom string            `json:"selectorFrom,omitempty"` // a Selector... constant
+	// HostNetwork pods share the node's addresses: a policy has no effect on
+	// them, so there is none.
+	HostNetwork bool `json:"hostNetwork,omitempty"`
+	// Containers are all of the pod where they are known, Observed those that
+	// the evidence is about. While one is missing there is no policy unless
+	// Partial says that this is meant.
+	Containers []string `json:"containers,omitempty"`
+	Observed   []string `json:"observed,omitempty"`
+	Partial    bool     `json:"partial,omitempty"`
+}
+
+// Missing are the containers that the evidence is not about.
+func (w Workload) Missing() []string {
+	var missing []string
+	for _, c := range w.Containers {
+		if !slices.Contains(w.Observed, c) {
+			missing = append(missing, c)
+		}
+	}
+	return missing
 }
 
 // Direction of a flow, seen from the workload.
-type Direction string
+type Direction = evaluate.Direction
 
 // The two directions.
 const (
-	Ingress Direction = "ingress"
-	Egress  Direction = "egress"
+	Ingress = evaluate.Ingress
+	Egress  = evaluate.Egress
 )
 
 // Rule allows the workload to talk with a peer on some ports.
@@ -72,45 +103,6 @@ type Rule struct {
 	Ports     []Port    `json:"ports"`
 	Evidence  Evidence  `json:"evidence"`
 	Notes     []string  `json:"notes,omitempty"`
-}
-
-// PeerKind says what a peer is and how it is rendered.
-type PeerKind string
-
-// Kinds of peers. Those with CIDRs are rendered as address blocks.
-const (
-	PeerAny        PeerKind = "any"         // ingress from whoever
-	PeerExternal   PeerKind = "external"    // public addresses
-	PeerPrivate    PeerKind = "private"     // private addresses that nothing identifies
-	PeerLinkLocal  PeerKind = "link-local"  // IPv4 link-local addresses
-	PeerMetadata   PeerKind = "metadata"    // a cloud's metadata service
-	PeerResolver   PeerKind = "resolver"    // a name server, by address
-	PeerClusterDNS PeerKind = "cluster-dns" // the cluster's name servers, by labels
-	PeerNames      PeerKind = "names"       // names that were asked for; in omissions only
-)
-
-// Peer is the other end of a rule or an omission.
-type Peer struct {
-	Kind        PeerKind          `json:"kind"`
-	CIDRs       []string          `json:"cidrs,omitempty"`
-	Namespace   string            `json:"namespace,omitempty"`
-	PodSelector map[string]string `json:"podSelector,omitempty"`
-	Names       []string          `json:"names,omitempty"` // evidence, not part of what a core policy allows
-}
-
-// Port is a port or a range of ports of a protocol.
-type Port struct {
-	Protocol string `json:"protocol"` // TCP, UDP or SCTP
-	Port     int32  `json:"port"`
-	EndPort  int32  `json:"endPort,omitempty"` // last port of a range, inclusive
-}
-
-// String is protocol/port or protocol/first-last.
-func (p Port) String() string {
-	if p.EndPort != 0 {
-		return fmt.Sprintf("%s/%d-%d", p.Protocol, p.Port, p.EndPort)
-	}
-	return fmt.Sprintf("%s/%d", p.Protocol, p.Port)
 }
 
 // Evidence is why a rule is there.

@@ -113,8 +113,21 @@ func (c *collector) accept(a profile.Accept) error {
 	}
 	t.sawn(a.Seen, c.sources.runs)
 	t.outcome = []string{profile.ResultEstablished}
-	edgeOf(c.edges, flow{dir: Ingress, end: end}).record(c.who, a.By, nil, t)
+	base := flow{dir: Ingress, end: end}
+	edgeOf(c.edges, base).record(c.who, a.By, nil, t)
+	if f, known := c.source(end, a.Peer, &t); known {
+		edgeOf(edgesOf(c.clients, base), f).record(c.who, a.By, nil, t)
+	} else {
+		edgeOf(edgesOf(c.strangers, base), f).record(c.who, a.By, nil, t)
+	}
 	return nil
+}
+
+func edgesOf(table map[flow]map[flow]*edge, f flow) map[flow]*edge {
+	if table[f] == nil {
+		table[f] = map[flow]*edge{}
+	}
+	return table[f]
 }
 
 const reasonEphemeral = "the kernel chose the port"

@@ -18,6 +18,10 @@ func New(p *profile.Profile, fate func(executableKey string) Fate, opts Options)
 		return nil, fmt.Errorf("making hint: %w", err)
 	}
 	c := newCollector(p, fate, opts)
+	wl := workload(p, opts, c.warnings)
+	if c.namespace = wl.Namespace; c.namespace == "" && opts.IngressFrom == FromNamespace {
+		return nil, fmt.Errorf("making hint: %w", ErrNamespace)
+	}
 	if err := c.collect(p.Network); err != nil {
 		return nil, fmt.Errorf("making hint: %w", err)
 	}
@@ -29,11 +33,12 @@ func New(p *profile.Profile, fate func(executableKey string) Fate, opts Options)
 		Schema:      Schema,
 		Image:       Image{Hardened: opts.ImageDigest, Source: opts.SourceDigest},
 		Profile:     info(p, opts.ProfileDigest),
-		Workload:    workload(p, opts, c.warnings),
+		Workload:    wl,
 		PolicyTypes: b.directions(p),
 		Rules:       list(b.rules),
 		Tightened:   list(b.tightened),
 		Foreign:     list(b.foreign),
+		Omitted:     list(b.omitted),
 		Ignored:     list(sortedIgnored(c.ignored)),
 		Unresolved:  list(sortedUnresolved(b.unresolved)),
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lathe-build/lathe/netpolicy/inventory"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -37,9 +38,58 @@ type Options struct {
 	AllowMetadata bool
 	// Strict leaves out what no executable can be named for.
 	Strict bool
-	// ClusterDNS says where the cluster's resolver runs.
+	// ClusterDNS says where the cluster's resolver runs, where no inventory
+	// does.
 	ClusterDNS ClusterDNS
+	// Cluster and Mapping identify addresses; nil knows nothing. The mapping
+	// wins.
+	Cluster *inventory.Cluster
+	Mapping *inventory.Mapping
+	// Template is what a manifest says of the workload's pods, or nil.
+	Template *Template
+	// Partial allows a policy although the evidence is about some of the pod's
+	// containers only.
+	Partial bool
+	// External says what becomes of public addresses.
+	External External
+	// OmitUnresolved leaves out private addresses that nothing identifies.
+	OmitUnresolved bool
+	// PreDNAT allows the ports of Services beside those of their pods, for
+	// network plugins that decide before translation.
+	PreDNAT bool
+	// IngressFrom says who may connect where the sources are not known.
+	IngressFrom IngressFrom
 }
+
+// Template is what a pod template says that a policy depends on.
+type Template struct {
+	Namespace, Name string            // of the object that has the template
+	Selector        map[string]string // its spec.selector.matchLabels
+	HostNetwork     bool
+	Containers      []string // all, with init containers and sidecars
+	Container       string   // the one that the profile is of; "" when the only one is
+	ProbePorts      []int32  // numbers of TCP ports of probes
+}
+
+// External says what becomes of public addresses.
+type External int
+
+// What becomes of public addresses.
+const (
+	ExternalAddresses External = iota // rules for the addresses; in Cilium's form for their names
+	ExternalPorts                     // rules for the ports at every public address
+	ExternalDeny                      // no rules
+)
+
+// IngressFrom says who may connect to a port of which no source is known.
+type IngressFrom int
+
+// Who may connect to a port of which no source is known.
+const (
+	FromAnywhere  IngressFrom = iota // everyone
+	FromNamespace                    // pods of the workload's namespace
+	FromNobody                       // no one
+)
 
 // ClusterDNS names the pods that resolve names for a cluster.
 type ClusterDNS int
@@ -74,6 +124,11 @@ func (o Options) check() error {
 	} {
 		if err := checkDigest(d.value); err != nil {
 			return fmt.Errorf("%s: %w", d.name, err)
+		}
+	}
+	if o.Template != nil {
+		if err := checkLabels(o.Template.Selector); err != nil {
+			return fmt.Errorf("selector of the manifest: %w", err)
 		}
 	}
 	if o.ClusterDNS != KubeDNS && o.ClusterDNS != OpenShiftDNS {
@@ -144,6 +199,15 @@ var (
 	// ErrNoDirection: no source could see either direction, so a policy would
 	// restrict nothing.
 	ErrNoDirection = errors.New("no complete source could see connections or listeners")
+	// ErrHostNetwork: the pods use the node's network, where no policy has an
+	// effect.
+	ErrHostNetwork = errors.New("the workload uses its node's network, where no policy has an effect")
+	// ErrPartial: the pod has containers that the evidence is not about;
+	// Options.Partial allows that, merging hints is better.
+	ErrPartial = errors.New("the evidence is about some of the pod's containers only")
+	// ErrNamespace: pods of the namespace shall be allowed, and which it is is
+	// not known.
+	ErrNamespace = errors.New("the workload's namespace is not known")
 	// ErrTooLarge: the policy has more address blocks and ports than a server
 	// is known to accept.
 	ErrTooLarge = errors.New("the policy is too large")

@@ -123,11 +123,11 @@ func claim(keys map[string]bool, name string, free bool) error {
 func isField(name string) bool {
 	switch name {
 	case "schema", "image", "profile", "workload", "policyTypes", "rules", "tightened", "foreign", "ignored", "unresolved", "warnings",
-		"hardened", "source",
+		"hardened", "source", "parts", "hint", "container", "omitted",
 		"digest", "from", "to", "runs", "complete", "observes",
-		"namespace", "name", "podSelector", "selectorFrom",
+		"namespace", "name", "podSelector", "selectorFrom", "hostNetwork", "containers", "partial",
 		"id", "direction", "peer", "ports", "evidence", "notes",
-		"kind", "cidrs", "names",
+		"kind", "cidrs", "except", "names", "via",
 		"protocol", "port", "endPort",
 		"observed", "sources", "executables", "attribution", "count", "first", "last", "outcome",
 		"key", "kept", "reason", "what", "action", "code", "detail":
@@ -164,7 +164,7 @@ func (h *Hint) check() error {
 			return fmt.Errorf("rules[%d]: %s is not in policyTypes", i, r.Direction)
 		}
 	}
-	for name, list := range map[string][]Omission{"tightened": h.Tightened, "foreign": h.Foreign} {
+	for name, list := range map[string][]Omission{"tightened": h.Tightened, "foreign": h.Foreign, "omitted": h.Omitted} {
 		for i, o := range list {
 			if o.Direction != Ingress && o.Direction != Egress {
 				return fmt.Errorf("%s[%d]: unknown direction %q", name, i, clip(string(o.Direction), maxShown))
@@ -198,27 +198,54 @@ func (r Rule) check() error {
 	if id == "" || id != r.ID {
 		return fmt.Errorf("id %q is not that of what the rule allows, %q", clip(r.ID, maxShown), id)
 	}
-	blocks, pods := len(r.Peer.CIDRs) > 0, len(r.Peer.PodSelector) > 0
-	switch r.Peer.Kind {
-	case PeerAny:
-		if r.Direction != Ingress || blocks || pods {
-			return fmt.Errorf("peer %q with addresses or labels, or not of ingress", r.Peer.Kind)
-		}
-	case PeerClusterDNS:
-		if blocks || !pods || r.Peer.Namespace == "" {
-			return fmt.Errorf("peer %q without namespace and labels", r.Peer.Kind)
-		}
-	case PeerExternal, PeerPrivate, PeerLinkLocal, PeerMetadata, PeerResolver:
-		if !blocks || pods || r.Peer.Namespace != "" {
-			return fmt.Errorf("peer %q without addresses, or with labels", r.Peer.Kind)
-		}
-	case PeerNames:
-		return fmt.Errorf("a rule cannot be for names alone")
-	default:
-		return fmt.Errorf("unknown kind of peer %q", clip(string(r.Peer.Kind), maxShown))
+	if err := r.Peer.check(r.Direction); err != nil {
+		return err
 	}
 	if len(r.Ports) == 0 {
 		return fmt.Errorf("no ports")
 	}
-	return validateRule(renderPorts(r.Ports), renderPeer(r.Peer))
+	for i, p := range r.Ports {
+		if p.Name != "" && r.Peer.Kind != PeerPods {
+			return fmt.Errorf("ports[%d]: a name for a peer that is no pod", i)
+		}
+		if err := validatePort(renderPorts([]Port{{Protocol: p.Protocol, Port: p.Port, EndPort: p.EndPort}})[0]); err != nil {
+			return fmt.Errorf("ports[%d]: %w", i, err)
+		}
+	}
+	return validateRule(renderPorts(r.Ports), renderPeer(r.Peer, ""))
+}
+
+// check reports a peer whose parts do not go with its kind.
+func (p Peer) check(d Direction) error {
+	blocks, pods, namespace := len(p.CIDRs) > 0, len(p.PodSelector) > 0, p.Namespace != ""
+	switch {
+	case p.Kind == PeerNames:
+		return fmt.Errorf("a rule cannot be for names alone")
+	case p.Kind == PeerAny:
+		if d != Ingress || blocks || pods || namespace {
+			return fmt.Errorf("peer %q with addresses or labels, or not of ingress", p.Kind)
+		}
+	case p.Kind == PeerClusterDNS, p.Kind == PeerPods:
+		if blocks || !pods || !namespace {
+			return fmt.Errorf("peer %q without namespace and labels, or with addresses", p.Kind)
+		}
+	case p.Kind == PeerNamespace:
+		if blocks || pods || !namespace || d != Ingress {
+			return fmt.Errorf("peer %q without namespace, or with more than that, or not of ingress", p.Kind)
+		}
+	case p.Kind.byBlocks():
+		if !blocks || pods || namespace {
+			return fmt.Errorf("peer %q without addresses, or with labels", p.Kind)
+		}
+	default:
+		return fmt.Errorf("unknown kind of peer %q", clip(string(p.Kind), maxShown))
+	}
+	inside := 0
+	for _, c := range p.CIDRs {
+		inside += len(within(c, p.Except))
+	}
+	if inside != len(p.Except) {
+		return fmt.Errorf("except of other addresses than the peer's")
+	}
+	return nil
 }

@@ -72,7 +72,7 @@ func TestParseHintChecksRules(t *testing.T) {
 		"every pod":             {Direction: Egress, Peer: Peer{Kind: PeerClusterDNS, Namespace: "kube-system"}, Ports: port},
 		"no namespace":          {Direction: Egress, Peer: Peer{Kind: PeerClusterDNS, PodSelector: webSelector}, Ports: port},
 		"names":                 {Direction: Egress, Peer: Peer{Kind: PeerNames, Names: []string{"a"}}, Ports: port},
-		"unknown kind":          {Direction: Egress, Peer: Peer{Kind: "pods"}, Ports: port},
+		"unknown kind":          {Direction: Egress, Peer: Peer{Kind: "podz"}, Ports: port},
 		"no port":               {Direction: Ingress, Peer: Peer{Kind: PeerAny}},
 		"port 0":                {Direction: Ingress, Peer: Peer{Kind: PeerAny}, Ports: []Port{{Protocol: protoTCP}}},
 		"lower case":            {Direction: Ingress, Peer: Peer{Kind: PeerAny}, Ports: []Port{{Protocol: "tcp", Port: 80}}},

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/netip"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -55,6 +56,12 @@ func (h *Hint) unusable() error {
 	if len(h.PolicyTypes) == 0 {
 		return ErrNoDirection
 	}
+	if h.Workload.HostNetwork {
+		return ErrHostNetwork
+	}
+	if missing := h.Workload.Missing(); len(missing) > 0 && !h.Workload.Partial {
+		return fmt.Errorf("%w: nothing is known of %s", ErrPartial, some(missing, shownPerWarning))
+	}
 	n := 0
 	for _, r := range h.Rules {
 		n += len(r.Peer.CIDRs) + len(r.Ports)
@@ -92,39 +99,61 @@ func (h *Hint) render(sum string) *networkingv1.NetworkPolicy {
 			np.Spec.PolicyTypes = append(np.Spec.PolicyTypes, networkingv1.PolicyTypeIngress)
 			np.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{}
 			for _, r := range h.Allows(d) {
-				np.Spec.Ingress = append(np.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{Ports: renderPorts(r.Ports), From: renderPeer(r.Peer)})
+				np.Spec.Ingress = append(np.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{Ports: renderPorts(r.Ports), From: renderPeer(r.Peer, h.Workload.Namespace)})
 			}
 		case Egress:
 			np.Spec.PolicyTypes = append(np.Spec.PolicyTypes, networkingv1.PolicyTypeEgress)
 			np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{}
 			for _, r := range h.Allows(d) {
-				np.Spec.Egress = append(np.Spec.Egress, networkingv1.NetworkPolicyEgressRule{Ports: renderPorts(r.Ports), To: renderPeer(r.Peer)})
+				np.Spec.Egress = append(np.Spec.Egress, networkingv1.NetworkPolicyEgressRule{Ports: renderPorts(r.Ports), To: renderPeer(r.Peer, h.Workload.Namespace)})
 			}
 		}
 	}
 	return np
 }
 
-// renderPeer is empty for [PeerAny], which the API takes as everyone.
-func renderPeer(p Peer) []networkingv1.NetworkPolicyPeer {
-	if len(p.PodSelector) > 0 {
-		peer := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{MatchLabels: maps.Clone(p.PodSelector)}}
-		if p.Namespace != "" {
+// renderPeer is empty for [PeerAny], which the API takes as everyone. Pods of the
+// policy's own namespace need no selector for it.
+func renderPeer(p Peer, own string) []networkingv1.NetworkPolicyPeer {
+	if p.Namespace != "" {
+		peer := networkingv1.NetworkPolicyPeer{}
+		if len(p.PodSelector) > 0 {
+			peer.PodSelector = &metav1.LabelSelector{MatchLabels: maps.Clone(p.PodSelector)}
+		}
+		if p.Namespace != own || peer.PodSelector == nil {
 			peer.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{namespaceLabel: p.Namespace}}
 		}
 		return []networkingv1.NetworkPolicyPeer{peer}
 	}
 	var peers []networkingv1.NetworkPolicyPeer
 	for _, cidr := range p.CIDRs {
-		peers = append(peers, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr}})
+		peers = append(peers, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr, Except: within(cidr, p.Except)}})
 	}
 	return peers
+}
+
+// within are the blocks of list that lie in cidr.
+func within(cidr string, list []string) []string {
+	outer, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return nil
+	}
+	var in []string
+	for _, text := range list {
+		if inner, err := netip.ParsePrefix(text); err == nil && outer.Contains(inner.Addr()) {
+			in = append(in, text)
+		}
+	}
+	return in
 }
 
 func renderPorts(list []Port) []networkingv1.NetworkPolicyPort {
 	var out []networkingv1.NetworkPolicyPort
 	for _, p := range list {
 		proto, port := corev1.Protocol(p.Protocol), intstr.FromInt32(p.Port)
+		if p.Name != "" {
+			port = intstr.FromString(p.Name)
+		}
 		np := networkingv1.NetworkPolicyPort{Protocol: &proto, Port: &port}
 		if p.EndPort != 0 {
 			end := p.EndPort
@@ -178,6 +207,8 @@ func (p Peer) short() string {
 	switch {
 	case len(p.Names) > 0 && p.Kind != PeerClusterDNS:
 		return some(p.Names, 1)
+	case len(p.PodSelector) > 0 && p.Kind != PeerClusterDNS:
+		return p.Namespace + "/" + labelText(p.PodSelector)
 	case len(p.CIDRs) > 0:
 		return some(p.CIDRs, 2)
 	}

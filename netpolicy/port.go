@@ -2,6 +2,7 @@ package netpolicy
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -44,17 +45,25 @@ type endpoint struct {
 	port  uint16
 }
 
+func (e endpoint) String() string { return fmt.Sprintf("%s/%d", e.proto, e.port) }
+
 func compareEndpoints(a, b endpoint) int {
 	return cmp.Or(cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port))
 }
 
 // ports are the fewest that hold exactly ends, with ranges for minRange ports in
-// a row and more.
-func ports(ends []endpoint) []Port {
+// a row and more. Those with a name are called by it.
+func ports(ends []endpoint, names map[endpoint]string) []Port {
 	ends = slices.Clone(ends)
 	slices.SortFunc(ends, compareEndpoints)
 	ends = slices.Compact(ends)
 	var out []Port
+	for _, e := range ends {
+		if name := names[e]; name != "" {
+			out = append(out, Port{Protocol: e.proto, Port: int32(e.port), Name: name})
+		}
+	}
+	ends = slices.DeleteFunc(ends, func(e endpoint) bool { return names[e] != "" })
 	for i := 0; i < len(ends); {
 		j := i + 1
 		for j < len(ends) && ends[j].proto == ends[i].proto && int(ends[j].port) == int(ends[j-1].port)+1 {
@@ -69,7 +78,12 @@ func ports(ends []endpoint) []Port {
 		}
 		i = j
 	}
+	slices.SortFunc(out, comparePort)
 	return out
+}
+
+func comparePort(x, y Port) int {
+	return cmp.Or(cmp.Compare(x.Protocol, y.Protocol), cmp.Compare(x.Port, y.Port), cmp.Compare(x.EndPort, y.EndPort), cmp.Compare(x.Name, y.Name))
 }
 
 // dnsEnds are both transports of DNS: an answer that does not fit a datagram is

@@ -4,16 +4,17 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
+	"github.com/lathe-build/lathe/netpolicy/inventory"
 	"github.com/lathe-build/lathe/profile"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// Where a selector comes from.
+// Where a workload's selector comes from.
 const (
-	selectorOption  = "option"
-	selectorProfile = "profile"
+	SelectorOption   = "option"
+	SelectorManifest = "manifest"
+	SelectorProfile  = "profile"
 )
 
 // workload finds out what the policy applies to.
@@ -32,7 +33,10 @@ func workload(p *profile.Profile, opts Options, w warnings) Workload {
 			labels = append(labels, set)
 		}
 	}
-	wl := Workload{Namespace: opts.Namespace, Name: opts.Name, PodSelector: opts.Selector, SelectorFrom: selectorOption}
+	wl := Workload{Namespace: opts.Namespace, Name: opts.Name, PodSelector: opts.Selector, SelectorFrom: SelectorOption, Partial: opts.Partial}
+	if opts.Template != nil {
+		wl.template(p, opts.Template, w)
+	}
 	if names = sorted(names); wl.Name == "" && len(names) == 1 {
 		wl.Name = names[0]
 	}
@@ -44,7 +48,7 @@ func workload(p *profile.Profile, opts Options, w warnings) Workload {
 		}
 	}
 	if len(wl.PodSelector) == 0 {
-		wl.PodSelector, wl.SelectorFrom = profileSelector(labels, w), selectorProfile
+		wl.PodSelector, wl.SelectorFrom = profileSelector(labels, w), SelectorProfile
 	}
 	if len(wl.PodSelector) == 0 {
 		wl.PodSelector, wl.SelectorFrom = nil, ""
@@ -56,7 +60,55 @@ func workload(p *profile.Profile, opts Options, w warnings) Workload {
 		wl.Name = selectorName(wl.PodSelector)
 	}
 	wl.PodSelector = maps.Clone(wl.PodSelector)
+	wl.onHost(opts.Cluster, w)
 	return wl
+}
+
+// template takes over what a manifest says and an option does not.
+func (wl *Workload) template(p *profile.Profile, t *Template, w warnings) {
+	if wl.Namespace == "" && t.Namespace != "" {
+		wl.Namespace = t.Namespace
+	}
+	if wl.Name == "" {
+		wl.Name = t.Name
+	}
+	if len(wl.PodSelector) == 0 && len(t.Selector) > 0 {
+		wl.PodSelector, wl.SelectorFrom = t.Selector, SelectorManifest
+	}
+	wl.HostNetwork = t.HostNetwork
+	wl.Containers = sorted(t.Containers)
+	switch {
+	case t.Container != "":
+		wl.Observed = []string{t.Container}
+	case len(wl.Containers) == 1:
+		wl.Observed = wl.Containers
+	default:
+		for _, s := range p.Sources {
+			if slices.Contains(wl.Containers, s.Subject.Container) {
+				wl.Observed = append(wl.Observed, s.Subject.Container)
+			}
+		}
+	}
+	wl.Observed = sorted(wl.Observed)
+	for _, port := range t.ProbePorts {
+		open := slices.ContainsFunc(p.Network.Listen, func(l profile.Listen) bool { return l.Proto == "tcp" && l.Port == int(port) })
+		if !open {
+			w.add(WarnProbePort, fmt.Sprint(port))
+		}
+	}
+}
+
+// onHost reports whether the inventory shows the workload's pods on their
+// nodes' network.
+func (wl *Workload) onHost(c *inventory.Cluster, w warnings) {
+	if c != nil && len(wl.PodSelector) > 0 {
+		for _, p := range c.Selected(wl.Namespace, wl.PodSelector) {
+			wl.HostNetwork = wl.HostNetwork || p.HostNetwork
+		}
+	}
+	if wl.HostNetwork {
+		w.add(WarnHostNetwork, "the workload itself")
+	}
 }
 
 // profileSelector is the labels that all sources agree on. Where they disagree
@@ -78,31 +130,5 @@ func profileSelector(labels []map[string]string, w warnings) map[string]string {
 	return labels[0]
 }
 
-// stableLabels are labels without those that controllers and packagers change
-// from one pod, replica or version to the next.
-func stableLabels(labels map[string]string) map[string]string {
-	stable := map[string]string{}
-	for key, value := range labels {
-		if !unstable(key) {
-			stable[key] = value
-		}
-	}
-	return stable
-}
-
-func unstable(key string) bool {
-	exact := []string{
-		"apps.kubernetes.io/pod-index",
-		"app.kubernetes.io/version",
-		"controller-revision-hash",
-		"controller-uid",
-		"helm.sh/chart",
-		"job-name",
-		"pod-template-generation",
-		"pod-template-hash",
-		"statefulset.kubernetes.io/pod-name",
-	}
-	return slices.Contains(exact, key) ||
-		strings.HasPrefix(key, "batch.kubernetes.io/") ||
-		strings.HasPrefix(key, "topology.")
-}
+// stableLabels are the labels by which pods can be selected.
+func stableLabels(labels map[string]string) map[string]string { return inventory.StableLabels(labels) }

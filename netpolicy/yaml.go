@@ -10,6 +10,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 const (
@@ -17,29 +18,18 @@ const (
 	shownPerRule    = 4   // observed addresses and executables in a rule's comment
 	shownOmissions  = 12  // of each kind in the head
 	shownNames      = 6   // of a peer
+	shownBlocks     = 8   // of a peer on several lines each; more take one line each
 	indentUnit      = "  "
 	maxPlainScalars = 63
 )
 
-// YAML renders the policy as one YAML document for kubectl, with a comment above
-// each rule that says why it is there. Strings of the profile reach it only
-// quoted or as printable ASCII inside a comment line. Errors: [ErrNoSelector],
-// [ErrNoDirection], [ErrTooLarge].
-func (h *Hint) YAML() ([]byte, error) {
-	if err := h.unusable(); err != nil {
-		return nil, fmt.Errorf("rendering network policy: %w", err)
-	}
-	sum, err := h.digest()
-	if err != nil {
-		return nil, fmt.Errorf("rendering network policy: %w", err)
-	}
-	np := h.render(sum)
-	if err := validate(np); err != nil {
-		return nil, fmt.Errorf("rendering network policy: %w", err)
-	}
-	w := &yamlWriter{}
+// YAML is [Render] in the core form.
+func (h *Hint) YAML() ([]byte, error) { return Render(h, Core) }
+
+// core writes a NetworkPolicy.
+func (w *yamlWriter) core(h *Hint, np *networkingv1.NetworkPolicy) {
 	w.head(h)
-	w.meta(np)
+	w.meta(np.APIVersion, np.Kind, np.Name, np.Namespace, np.Annotations)
 	w.line(0, "spec:")
 	w.line(1, "podSelector:")
 	w.labels(2, "matchLabels", np.Spec.PodSelector.MatchLabels)
@@ -50,7 +40,6 @@ func (h *Hint) YAML() ([]byte, error) {
 	for _, d := range h.PolicyTypes {
 		w.direction(h, np, d)
 	}
-	return w.Bytes(), nil
 }
 
 // yamlWriter writes block-style YAML.
@@ -69,20 +58,24 @@ func (w *yamlWriter) comment(depth int, format string, args ...any) {
 // labels writes a map of strings under key.
 func (w *yamlWriter) labels(depth int, key string, set map[string]string) {
 	w.line(depth, key+":")
+	w.pairs(depth+1, set)
+}
+
+func (w *yamlWriter) pairs(depth int, set map[string]string) {
 	for _, k := range slices.Sorted(maps.Keys(set)) {
-		w.line(depth+1, scalar(k)+": "+scalar(set[k]))
+		w.line(depth, scalar(k)+": "+scalar(set[k]))
 	}
 }
 
-func (w *yamlWriter) meta(np *networkingv1.NetworkPolicy) {
-	w.line(0, "apiVersion: "+np.APIVersion)
-	w.line(0, "kind: "+np.Kind)
+func (w *yamlWriter) meta(apiVersion, kind, name, namespace string, notes map[string]string) {
+	w.line(0, "apiVersion: "+apiVersion)
+	w.line(0, "kind: "+kind)
 	w.line(0, "metadata:")
-	w.line(1, "name: "+scalar(np.Name))
-	if np.Namespace != "" {
-		w.line(1, "namespace: "+scalar(np.Namespace))
+	w.line(1, "name: "+scalar(name))
+	if namespace != "" {
+		w.line(1, "namespace: "+scalar(namespace))
 	}
-	w.labels(1, "annotations", np.Annotations)
+	w.labels(1, "annotations", notes)
 }
 
 // head says what the policy is made of and what it leaves out.
@@ -105,6 +98,7 @@ func (w *yamlWriter) head(h *Hint) {
 	}
 	w.omissions("Tightened: denied, because only executables that were dropped used it:", h.Tightened)
 	w.omissions("Foreign: denied, because executables that the image does not hold used it:", h.Foreign)
+	w.omissions("Left out on purpose, although somebody who stays used it:", h.Omitted)
 }
 
 // wrapped writes a long text on as many comment lines as it needs.
@@ -130,7 +124,11 @@ func (w *yamlWriter) omissions(title string, list []Omission) {
 	w.comment(0, "")
 	w.comment(0, "%s", title)
 	for _, o := range list[:min(len(list), shownOmissions)] {
-		w.wrapped(fmt.Sprintf("%s %s %s by %s", o.Direction, o.Peer.short(), portList(o.Ports, shownPerRule), some(o.Executables, shownPerRule)))
+		who := "nobody known"
+		if len(o.Executables) > 0 {
+			who = some(o.Executables, shownPerRule)
+		}
+		w.wrapped(fmt.Sprintf("%s %s %s by %s", o.Direction, o.Peer.short(), portList(o.Ports, shownPerRule), who))
 	}
 	if more := len(list) - shownOmissions; more > 0 {
 		w.comment(0, "and %d more, see hint.json", more)
@@ -174,7 +172,10 @@ func (w *yamlWriter) evidence(r Rule) {
 		did = "listened on"
 	case PeerClusterDNS:
 		did = "asked for names at"
-	case PeerExternal, PeerPrivate, PeerLinkLocal, PeerMetadata, PeerResolver, PeerNames:
+	default:
+		if r.Direction == Ingress {
+			did = "listened on"
+		}
 	}
 	if len(ev.Observed) > 0 {
 		w.comment(2, "%s %s", did, some(ev.Observed, shownPerRule))
@@ -187,6 +188,9 @@ func (w *yamlWriter) evidence(r Rule) {
 	}
 	if len(r.Peer.Names) > 0 {
 		w.comment(2, "names: %s", some(r.Peer.Names, shownNames))
+	}
+	if len(r.Peer.Via) > 0 {
+		w.comment(2, "found by %s", some(r.Peer.Via, shownPerRule))
 	}
 	for _, note := range r.Notes[:min(len(r.Notes), shownPerRule)] {
 		w.comment(2, "note: %s", note)
@@ -201,11 +205,19 @@ func (w *yamlWriter) rule(word string, peers []networkingv1.NetworkPolicyPeer, p
 		lead = indentUnit
 	}
 	for _, p := range peers {
+		if len(peers) > shownBlocks && p.IPBlock != nil && len(p.IPBlock.Except) == 0 {
+			w.line(4, "- {ipBlock: {cidr: "+scalar(p.IPBlock.CIDR)+"}}")
+			continue
+		}
 		w.peer(p)
 	}
 	w.line(2, lead+"ports:")
 	for _, p := range ports {
 		w.line(4, "- protocol: "+string(*p.Protocol))
+		if p.Port.Type == intstr.String {
+			w.line(5, "port: "+scalar(p.Port.StrVal))
+			continue
+		}
 		w.line(5, fmt.Sprintf("port: %d", p.Port.IntVal))
 		if p.EndPort != nil {
 			w.line(5, fmt.Sprintf("endPort: %d", *p.EndPort))
@@ -217,12 +229,7 @@ func (w *yamlWriter) peer(p networkingv1.NetworkPolicyPeer) {
 	if p.IPBlock != nil {
 		w.line(4, "- ipBlock:")
 		w.line(6, "cidr: "+scalar(p.IPBlock.CIDR))
-		if len(p.IPBlock.Except) > 0 {
-			w.line(6, "except:")
-			for _, e := range p.IPBlock.Except {
-				w.line(7, "- "+scalar(e))
-			}
-		}
+		w.excepts(6, p.IPBlock.Except)
 		return
 	}
 	lead := "- "
@@ -236,6 +243,16 @@ func (w *yamlWriter) peer(p networkingv1.NetworkPolicyPeer) {
 		w.line(4, lead+part.key+":")
 		w.labels(6, "matchLabels", part.selector.MatchLabels)
 		lead = indentUnit
+	}
+}
+
+func (w *yamlWriter) excepts(depth int, list []string) {
+	if len(list) == 0 {
+		return
+	}
+	w.line(depth, "except:")
+	for _, e := range list {
+		w.line(depth+1, "- "+scalar(e))
 	}
 }
 

@@ -292,12 +292,7 @@ func (r *hardening) makeHint(env *environment, o hardenOptions, j *hardenJob) er
 		return fmt.Errorf("making the network-policy hint: %w", err)
 	}
 	r.hintYAML, err = r.hint.YAML()
-	switch {
-	case errors.Is(err, netpolicy.ErrNoSelector):
-		r.noYAML = "the labels of the workload's pods are not known; --selector app=NAME gives them"
-	case errors.Is(err, netpolicy.ErrNoDirection):
-		r.noYAML = "no complete source of the profile could see connections or listeners"
-	case err != nil:
+	if r.noYAML = noPolicy(err); err != nil && r.noYAML == "" {
 		return fmt.Errorf("making the network policy: %w", err)
 	}
 	if r.noYAML != "" && !o.dryRun {

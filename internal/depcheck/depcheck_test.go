@@ -54,8 +54,13 @@ func rules() map[string]rule {
 		},
 		"profile/formats": {ours: []string{"profile/..."}, denied: pure()},
 		"harden":          {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/cmdline", "internal/plainjson"}, others: []string{v1, "go.yaml.in/yaml/v3"}, denied: timeless},
+		"netpolicy/cilium": {others: []string{"k8s.io/apimachinery/..."}, denied: timeless},
+		"netpolicy/evaluate": {
+			ours: []string{"netpolicy/cilium"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/..."}, denied: timeless,
+		},
+		"netpolicy/inventory": {others: []string{"k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless},
 		"netpolicy": {
-			ours: []string{"profile", "internal/plainjson"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
+			ours: []string{"profile", "internal/plainjson", "netpolicy/cilium", "netpolicy/evaluate", "netpolicy/inventory"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
 		},
 		"report": {ours: []string{"harden", "profile", "layers", "internal/plainjson"}, denied: timeless},
 		"image":  {others: []string{registry, "github.com/klauspost/compress/...", "golang.org/x/..."}},
@@ -78,7 +83,7 @@ func rules() map[string]rule {
 			},
 		},
 		"cmd/lathe": {
-			ours:   []string{"record", "report", "vuln", "netpolicy", "harden", "layers", "profile", "profile/foreign", "profile/formats", "image", "sign", "internal/plainjson"},
+			ours:   []string{"record", "report", "vuln", "netpolicy", "netpolicy/inventory", "harden", "layers", "profile", "profile/foreign", "profile/formats", "image", "sign", "internal/plainjson"},
 			others: []string{v1, "github.com/spf13/cobra", "golang.org/x/term", "github.com/klauspost/compress/zstd"},
 		},
 	}

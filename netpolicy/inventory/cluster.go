@@ -1,0 +1,176 @@
+package inventory
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
+
+// Cluster is what is known of a cluster. The zero value is not usable; see
+// [New]. Reading adds to it, looking up does not change it.
+type Cluster struct {
+	pods       []*Pod
+	known      map[podID]*Pod
+	services   map[ref]*service
+	nodes      map[string]*node
+	namespaces map[string]map[string]string
+	selectors  map[owner]map[string]string // matchLabels of what owns pods
+	slices     map[ref][]slice             // endpoints by service
+
+	byAddr    map[netip.Addr][]*Pod
+	byService map[netip.Addr][]*service
+	byNode    map[netip.Addr]*node
+	endpoint  map[netip.Addr][]*service // services behind which an address is, without a pod
+	owned     map[owner][]*Pod
+	items     int
+}
+
+// ref names an object of a kind.
+type ref struct{ namespace, name string }
+
+func (r ref) String() string { return r.namespace + "/" + r.name }
+
+// podID tells a pod from a later one of the same name.
+type podID struct {
+	ref
+	uid string
+}
+
+// owner names what pods are owned by.
+type owner struct{ kind, namespace, name string }
+
+// Pod is one pod.
+type Pod struct {
+	Namespace, Name string
+	Labels          map[string]string
+	HostNetwork     bool
+	Addrs           []netip.Addr
+	// Ports are the container ports that have a name, by protocol/name.
+	Ports map[string]uint16
+
+	uid     string
+	owner   owner
+	started string // RFC 3339 in UTC, "" where it is not known
+}
+
+type service struct {
+	ref
+	selector     map[string]string
+	ports        []servicePort
+	addrs        []netip.Addr
+	externalName string
+}
+
+type servicePort struct {
+	name, protocol string
+	port           uint16
+	target         uint16 // 0 where it has a name
+	targetName     string
+}
+
+type node struct {
+	name  string
+	addrs []netip.Addr
+}
+
+// slice is an EndpointSlice.
+type slice struct {
+	addrs []netip.Addr // those that are not pods
+	ports []slicePort
+}
+
+type slicePort struct {
+	name, protocol string
+	port           uint16
+}
+
+// New is a cluster of which nothing is known.
+func New() *Cluster {
+	return &Cluster{
+		known:    map[podID]*Pod{},
+		services: map[ref]*service{}, nodes: map[string]*node{}, namespaces: map[string]map[string]string{},
+		selectors: map[owner]map[string]string{}, slices: map[ref][]slice{},
+	}
+}
+
+// index makes the tables for looking up, after all is read.
+func (c *Cluster) index() {
+	c.byAddr, c.byService = map[netip.Addr][]*Pod{}, map[netip.Addr][]*service{}
+	c.byNode, c.endpoint = map[netip.Addr]*node{}, map[netip.Addr][]*service{}
+	c.owned = map[owner][]*Pod{}
+	slices.SortFunc(c.pods, func(a, b *Pod) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.uid, b.uid))
+	})
+	for _, p := range c.pods {
+		for _, a := range p.Addrs {
+			c.byAddr[a] = append(c.byAddr[a], p)
+		}
+		if p.owner.name != "" {
+			c.owned[p.owner] = append(c.owned[p.owner], p)
+		}
+	}
+	for _, n := range c.nodes {
+		for _, a := range n.addrs {
+			if old := c.byNode[a]; old == nil || n.name < old.name {
+				c.byNode[a] = n
+			}
+		}
+	}
+	c.indexServices()
+}
+
+// indexServices makes the tables of what leads to pods or stands for others.
+func (c *Cluster) indexServices() {
+	for _, s := range c.services {
+		for _, a := range s.addrs {
+			c.byService[a] = append(c.byService[a], s)
+		}
+		for _, list := range c.slices[s.ref] {
+			for _, a := range list.addrs {
+				if !slices.Contains(c.endpoint[a], s) {
+					c.endpoint[a] = append(c.endpoint[a], s)
+				}
+			}
+		}
+	}
+	for _, table := range []map[netip.Addr][]*service{c.byService, c.endpoint} {
+		for _, list := range table {
+			slices.SortFunc(list, func(a, b *service) int { return cmp.Compare(a.String(), b.String()) })
+		}
+	}
+}
+
+// NamespaceLabels are the labels of a namespace. The one that every API server
+// adds is there even where the file lacks it.
+func (c *Cluster) NamespaceLabels(name string) map[string]string {
+	labels := map[string]string{NamespaceNameLabel: name}
+	for k, v := range c.namespaces[name] {
+		if k != NamespaceNameLabel {
+			labels[k] = v
+		}
+	}
+	return labels
+}
+
+// Pods are all pods, by namespace and name.
+func (c *Cluster) Pods() []*Pod { return c.pods }
+
+// Selected are the pods of a namespace that have all of the labels.
+func (c *Cluster) Selected(namespace string, labels map[string]string) []*Pod {
+	var list []*Pod
+	for _, p := range c.pods {
+		if p.Namespace == namespace && hasAll(p.Labels, labels) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func hasAll(have, want map[string]string) bool {
+	for k, v := range want {
+		if got, ok := have[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
