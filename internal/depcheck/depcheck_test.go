@@ -52,8 +52,8 @@ func rules() map[string]rule {
 			others: []string{"sigs.k8s.io/yaml", "github.com/klauspost/compress/zstd", "github.com/go-json-experiment/json/..."},
 			denied: pure(),
 		},
-		"profile/formats": {ours: []string{"profile/..."}, denied: pure()},
-		"harden":          {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/cmdline", "internal/plainjson"}, others: []string{v1, "go.yaml.in/yaml/v3"}, denied: timeless},
+		"profile/formats":  {ours: []string{"profile/..."}, denied: pure()},
+		"harden":           {ours: []string{"profile", "layers", "elfdeps", "pkgdb", "internal/cmdline", "internal/plainjson"}, others: []string{v1, "go.yaml.in/yaml/v3"}, denied: timeless},
 		"netpolicy/cilium": {others: []string{"k8s.io/apimachinery/..."}, denied: timeless},
 		"netpolicy/evaluate": {
 			ours: []string{"netpolicy/cilium"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/..."}, denied: timeless,
