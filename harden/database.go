@@ -68,7 +68,7 @@ const maxRead = 4 << 20
 
 // read gives the content of a small file.
 func (p *planner) read(f *file) ([]byte, error) {
-	b, err := p.readEntry(f.entry.ID)
+	b, err := p.readEntry(int(f.entry.ID))
 	if err != nil {
 		return nil, fmt.Errorf("reading %q: %w", f.path, err)
 	}

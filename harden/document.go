@@ -294,7 +294,8 @@ func isType(s string) bool {
 }
 
 func isClass(s string) bool {
-	return s == "" || s == "applet" || slices.Contains(classNames(), s)
+	names := classNames()
+	return s == "" || slices.Contains(names[:], s)
 }
 
 // maxSteps bounds how many links the resolving of one path follows.

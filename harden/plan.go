@@ -147,8 +147,8 @@ func (p *planner) plan(id profile.Identity) (*Plan, error) {
 
 // classes gives the class of each path in order, and for each entry the position
 // of its path, or -1.
-func (p *planner) classes() (classes []string, of []int32) {
-	classes = make([]string, len(p.order))
+func (p *planner) classes() (classes []uint8, of []int32) {
+	classes = make([]uint8, len(p.order))
 	of = make([]int32, p.tree.Len())
 	for i := range of {
 		of[i] = -1
@@ -169,7 +169,7 @@ func (p *planner) forget() {
 
 // record is the record of one entry: shadowed entries and markers that have
 // done their work go, the others follow their path's decision.
-func record(t *layers.Tree, e layers.Entry, ds []Decision, classes []string, at int32, edits map[string][]byte) (r Record) {
+func record(t *layers.Tree, e layers.Entry, ds []Decision, classes []uint8, at int32, edits map[string][]byte) (r Record) {
 	r = Record{Layer: e.Layer, Path: e.Path, Type: e.Type.String(), Action: ActDrop, Size: e.Size}
 	defer func() {
 		if r.Action != ActDrop || r.Class != "" && e.Type == layers.Symlink {
@@ -195,7 +195,7 @@ func record(t *layers.Tree, e layers.Entry, ds []Decision, classes []string, at 
 		return r
 	}
 	d := ds[at]
-	r.Path, r.Class, r.Reason = d.Path, classes[at], d.Reason
+	r.Path, r.Class, r.Reason = d.Path, classNames()[classes[at]], d.Reason
 	if !d.Keep {
 		return r
 	}
@@ -208,16 +208,17 @@ func record(t *layers.Tree, e layers.Entry, ds []Decision, classes []string, at 
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-func (f *file) className() string {
+// className is the position of a file's class in classNames.
+func (f *file) className() uint8 {
 	if f.applet != "" {
-		return "applet"
+		return uint8(module) + 1
 	}
-	return classNames()[f.class]
+	return uint8(f.class)
 }
 
-// classNames are the words of plans for the classes.
-func classNames() []string {
-	return []string{"data", "dir", "link", "program", "script", "library", "module"}
+// classNames are the words of plans for the classes; applets are one there.
+func classNames() [8]string {
+	return [...]string{"data", "dir", "link", "program", "script", "library", "module", "applet"}
 }
 
 // digest fills in the SHA-256 of everything that stays.

@@ -158,7 +158,7 @@ func (p *planner) sharedNames(f *file) []string {
 	if p.names == nil {
 		p.names = map[int][]string{}
 	}
-	if r, err := p.tree.Content(f.entry.ID); err == nil {
+	if r, err := p.tree.Content(int(f.entry.ID)); err == nil {
 		if names, err = elfdeps.SharedNames(r, r.Size()); err != nil && !errors.Is(err, elfdeps.ErrTooManyNames) {
 			p.unread = append(p.unread, Finding{"malformed-elf", f.path, err.Error()})
 		}

@@ -102,7 +102,7 @@ func (p *planner) match(m *matcher, f *file) bool {
 	switch {
 	case len(m.globs) > 0 && !slices.ContainsFunc(m.globs, func(g pattern) bool { return g.match(f.path) }):
 		return false
-	case m.layers != nil && (f.entry.ID < 0 || !m.layers[p.tree.Entry(f.entry.ID).Layer]):
+	case m.layers != nil && (f.entry.ID < 0 || !m.layers[p.tree.Entry(int(f.entry.ID)).Layer]):
 		return false
 	case r.Package != "" && !slices.ContainsFunc(f.owners, func(g *pkg) bool { return matchName(r.Package, g.Name) }):
 		return false

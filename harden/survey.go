@@ -15,7 +15,7 @@ import (
 )
 
 // class is what a path is to the rules.
-type class int
+type class uint8
 
 const (
 	data    class = iota
@@ -31,16 +31,16 @@ const (
 type file struct {
 	path    string
 	entry   facts
-	class   class
 	elf     *elfdeps.File
 	shebang []string // words of a #! line
 	owners  []*pkg
 	target  string // of a link: where it ends; "" when it dangles
 	applet  string // of another name of a multi-call binary: the binary
-	needed  bool   // some ELF file of the image needs it
-	command bool   // a link in PATH to a script beside it
-	above   bool   // the level above keeps it
-	spare   bool   // a plugin that its package alone does not keep (R9)
+	class   class
+	needed  bool // some ELF file of the image needs it
+	command bool // a link in PATH to a script beside it
+	above   bool // the level above keeps it
+	spare   bool // a plugin that its package alone does not keep (R9)
 	verdict
 }
 
@@ -59,10 +59,14 @@ type verdict struct {
 // facts are what the rules ask of an entry. A whole one for every path would be
 // most of the memory of a plan.
 type facts struct {
-	ID, Data int
 	Size     int64
+	ID, Data int32 // as in [layers.Entry]
 	Mode     fs.FileMode
 	Type     layers.Type
+}
+
+func factsOf(e layers.Entry) facts {
+	return facts{Size: e.Size, ID: int32(e.ID), Data: int32(e.Data), Mode: e.Mode, Type: e.Type} //nolint:gosec // layers counts entries in 32 bits
 }
 
 func (f *file) code() bool {
@@ -107,7 +111,7 @@ const sniffLen = 256
 func (p *planner) survey() error {
 	for name := range p.tree.Paths() {
 		e, _ := p.tree.Lookup(name)
-		f := &file{path: e.Path, entry: facts{ID: e.ID, Data: e.Data, Size: e.Size, Mode: e.Mode, Type: e.Type}}
+		f := &file{path: e.Path, entry: factsOf(e)}
 		p.files[f.path] = f
 		p.order = append(p.order, f)
 	}
@@ -150,7 +154,7 @@ func (p *planner) classifyContent(f *file) error {
 	if f.entry.Size < 4 {
 		return nil
 	}
-	r, err := p.tree.Content(f.entry.ID)
+	r, err := p.tree.Content(int(f.entry.ID))
 	if err != nil {
 		return fmt.Errorf("reading %q: %w", f.path, err)
 	}
@@ -310,9 +314,9 @@ func (p *planner) runnable(f *file) bool {
 
 func contentID(e facts) int {
 	if e.Data >= 0 {
-		return e.Data
+		return int(e.Data)
 	}
-	return e.ID
+	return int(e.ID)
 }
 
 func (p *planner) describePackages() {

@@ -19,5 +19,7 @@ const (
 // works harder when the heap comes near: most runs never see the difference.
 func holdMemory(entries int) {
 	workers := int64(runtime.GOMAXPROCS(0))
-	debug.SetMemoryLimit(memoryBase + memoryWorker*workers + memoryEntry*int64(entries) - memoryProgram)
+	budget := memoryBase + memoryWorker*workers + memoryEntry*int64(entries)
+	// An eighth is for what is allocated while the collector is at work.
+	debug.SetMemoryLimit((budget - memoryProgram) / 8 * 7)
 }

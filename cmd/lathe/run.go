@@ -125,6 +125,11 @@ func (r *hardening) planOne(ctx context.Context, env *environment, g *global, j 
 		entries += before.tree.Len()
 	}
 	holdMemory(entries)
+	// First, so that it is gone when the plan itself is made.
+	if t.next, err = outlook(ctx, t.tree, id, r.profile, j.policy); err != nil {
+		_ = t.tree.Close() // unlinked temporary files
+		return nil, fmt.Errorf("planning %s (%s): %w", r.opts.image, t.name, err)
+	}
 	if t.plan, err = harden.NewPlan(ctx, t.tree, id, r.profile, j.policy); err != nil {
 		_ = t.tree.Close() // unlinked temporary files
 		return nil, fmt.Errorf("planning %s (%s): %w", r.opts.image, t.name, err)
@@ -132,10 +137,6 @@ func (r *hardening) planOne(ctx context.Context, env *environment, g *global, j 
 	if t.bound, err = bind(t.tree, r.profile); err != nil {
 		_ = t.tree.Close() // unlinked temporary files
 		return nil, fmt.Errorf("binding the profile to %s (%s): %w", r.opts.image, t.name, err)
-	}
-	if t.next, err = outlook(ctx, t.tree, id, r.profile, j.policy); err != nil {
-		_ = t.tree.Close() // unlinked temporary files
-		return nil, fmt.Errorf("planning %s (%s): %w", r.opts.image, t.name, err)
 	}
 	return t, nil
 }
