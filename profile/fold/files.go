@@ -108,6 +108,9 @@ func (e *Executable) Key() string {
 	return e.key
 }
 
+// Executable is the entry of a key, or nil.
+func (c *Collector) Executable(key string) *Executable { return c.executables[key] }
+
 // Ran notes that the program was at work.
 func (e *Executable) Ran(phase string, at time.Time) {
 	if e == nil {

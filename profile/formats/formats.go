@@ -8,10 +8,12 @@ import (
 
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/profile/foreign"
+	"github.com/lathe-build/lathe/profile/inspektorgadget"
 	"github.com/lathe-build/lathe/profile/kubescape"
 	"github.com/lathe-build/lathe/profile/manifest"
 	"github.com/lathe-build/lathe/profile/seccomp"
 	"github.com/lathe-build/lathe/profile/strace"
+	"github.com/lathe-build/lathe/profile/tetragon"
 )
 
 // All is the table: every format that can be imported, in the order of help.
@@ -21,6 +23,9 @@ func All() []foreign.Format {
 		manifest.Format(),
 		seccomp.Format(),
 		strace.Format(),
+		inspektorgadget.Format(),
+		inspektorgadget.PolicyFormat(),
+		tetragon.Format(),
 	}
 }
 

@@ -122,26 +122,8 @@ func (d *dirs) resolve(dir, arg string) string {
 	return join(dir, arg)
 }
 
-// join appends a path to a directory and takes out what does not change its
-// meaning whatever is a link: "." and empty segments, and ".." of the root.
-func join(dir, arg string) string {
-	joined := dir + "/" + arg
-	if !strings.Contains(joined, "/.") && !strings.Contains(joined, "//") && !strings.HasSuffix(joined, "/") {
-		return joined
-	}
-	var b strings.Builder
-	for segment := range strings.SplitSeq(joined, "/") {
-		if segment == "" || segment == "." || segment == ".." && b.Len() == 0 {
-			continue
-		}
-		b.WriteByte('/')
-		b.WriteString(segment)
-	}
-	if b.Len() == 0 {
-		return "/"
-	}
-	return b.String()
-}
+// join appends a path to a directory, see [fold.Join].
+func join(dir, arg string) string { return fold.Join(dir, strings.TrimLeft(arg, "/")) }
 
 // below takes the directory off a path on the host.
 func below(dir, host string) (string, bool) {
