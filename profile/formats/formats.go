@@ -19,12 +19,12 @@ import (
 // All is the table: every format that can be imported, in the order of help.
 func All() []foreign.Format {
 	return []foreign.Format{
+		inspektorgadget.Format(),
+		inspektorgadget.PolicyFormat(),
 		kubescape.Format(),
 		manifest.Format(),
 		seccomp.Format(),
 		strace.Format(),
-		inspektorgadget.Format(),
-		inspektorgadget.PolicyFormat(),
 		tetragon.Format(),
 	}
 }
