@@ -89,7 +89,7 @@ func (p *planner) settle(f *file, a *answer) {
 // isNeed tells reasons for which a file cannot be missed.
 func isNeed(f *file, kind Kind) bool {
 	switch kind {
-	case Executed, Config, Interpreter, Library, Helper, Link, ReadAsData:
+	case Executed, Declared, Config, Interpreter, Library, Helper, Link, ReadAsData:
 		return true
 	case Opened:
 		return f.class == library || f.class == script

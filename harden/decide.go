@@ -29,6 +29,10 @@ func (p *planner) decide(level Level) error {
 	p.rootsOfConfig()
 	p.rootsOfProfile()
 	p.drain()
+	if err := p.spread(); err != nil || !p.rootsOfGates() {
+		return err
+	}
+	p.drain()
 	return p.spread()
 }
 
@@ -43,6 +47,7 @@ func (p *planner) begin() {
 	p.barredBy, p.answers, p.settled, p.commandRules = nil, nil, nil, nil
 	p.queue, p.missing, p.stateDirs, p.leftOver = nil, nil, nil, nil
 	p.inherited, p.evidence, p.phases = map[string][]string{}, map[string][]string{}, map[string][]string{}
+	p.origins = map[string][]string{}
 	p.followed = map[string]follows{}
 	p.findings = p.findings[:p.early]
 }

@@ -37,6 +37,7 @@ func (p *planner) describe(pl *Plan) {
 	p.scanScripts()
 	p.findings = append(p.findings, p.unread...)
 	p.tellSBOMs()
+	p.tellProbes()
 	pl.Findings = p.sortedFindings()
 	pl.Missing = sortedSet(p.missing)
 }

@@ -71,6 +71,7 @@ type headJSON struct {
 	Tools    []Tool           `json:"tools"`
 	Findings []Finding        `json:"findings"`
 	Missing  []string         `json:"missing"`
+	Gates    []Gate           `json:"gates,omitempty"`
 	Settled  []Settled        `json:"settled,omitempty"`
 	Entries  *json.RawMessage `json:"entries,omitempty"`
 }
@@ -130,7 +131,7 @@ func (s Section) write(w *bufio.Writer) error {
 			DiffIDs: pl.Source.DiffIDs, Platform: pl.Source.Platform,
 		},
 		Packages: orEmpty(pl.Packages), Tools: orEmpty(pl.Tools), Findings: orEmpty(pl.Findings), Missing: orEmpty(pl.Missing),
-		Settled: pl.Settled,
+		Gates: pl.Gates, Settled: pl.Settled,
 	})
 	if err != nil {
 		return err
@@ -219,7 +220,7 @@ func ReadDocument(r io.Reader) (*Document, error) {
 func (h headJSON) plan() (*Plan, error) {
 	pl := &Plan{
 		Layers: h.Layers, Policy: h.Policy, Rebased: h.Rebased, Vouched: h.Vouched, Packages: h.Packages, Tools: h.Tools,
-		Findings: h.Findings, Missing: h.Missing, Settled: h.Settled,
+		Findings: h.Findings, Missing: h.Missing, Gates: h.Gates, Settled: h.Settled,
 		Source: profile.Identity{
 			ManifestDigest: h.Source.Manifest, IndexDigest: h.Source.Index, ConfigDigest: h.Source.Config,
 			DiffIDs: h.Source.DiffIDs, Platform: h.Source.Platform,

@@ -105,6 +105,7 @@ type Plan struct {
 	Tools    []Tool
 	Findings []Finding
 	Missing  []string  // what the profile names and the image does not have
+	Gates    []Gate    // that are shut: what they keep, and what would release it
 	Settled  []Settled // conflicts of rules and evidence that the policy answers
 
 	decisions []Decision        // of every path of the root filesystem, as comparePaths orders them
@@ -134,7 +135,7 @@ func (p *planner) plan(id profile.Identity) (*Plan, error) {
 		pl.decisions = append(pl.decisions, Decision{Path: f.path, Keep: f.kept, Reason: f.reason})
 	}
 	p.describe(pl)
-	pl.Settled = p.settled
+	pl.Settled, pl.Gates = p.settled, p.shutGates()
 	classes, of := p.classes()
 	p.forget() // what follows needs the decisions only, and there are as many records
 	pl.Records.grow(tree.Len())

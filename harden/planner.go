@@ -40,21 +40,23 @@ type planner struct {
 	findings  []Finding
 	refusals  []string
 	rebased   bool
-	preload   []string           // libraries that every program loads
-	stateDirs map[*file]bool     // listed directories with files of nobody's that the profile saw
-	guests    map[string]bool    // executables of the profile that are not of the image
-	named     map[string][]*pkg  // packages by name and by what they provide
-	followed  map[string]follows // names of packages whose dependencies were followed
-	leftOver  map[*file]bool     // directories that only unused packages list, since the last change
-	level     Level              // that is being decided
-	early     int                // findings from before the first decision
-	names     map[int][]string   // content entry → library names in it
-	unread    []Finding          // about content that could not be read for them
+	preload   []string                       // libraries that every program loads
+	stateDirs map[*file]bool                 // listed directories with files of nobody's that the profile saw
+	byKey     map[string]*profile.Executable // of the profile
+	origins   map[string][]string            // canonical path → where what ran there came from
+	named     map[string][]*pkg              // packages by name and by what they provide
+	followed  map[string]follows             // names of packages whose dependencies were followed
+	leftOver  map[*file]bool                 // directories that only unused packages list, since the last change
+	level     Level                          // that is being decided
+	early     int                            // findings from before the first decision
+	names     map[int][]string               // content entry → library names in it
+	unread    []Finding                      // about content that could not be read for them
 
 	barredBy     map[*file]*matcher // the rules that name barred files
 	answers      map[*file]*answer
 	settled      []Settled
 	commandRules []*commandRule
+	gates        *gates
 }
 
 // NewPlan decides every path of an image. The identity says which image it is,
@@ -85,6 +87,7 @@ func Preview(ctx context.Context, t *layers.Tree, id profile.Identity, prof *pro
 	if err != nil {
 		return nil, err
 	}
+	p.setGates()
 	if err := p.checkFit(id); err != nil {
 		return nil, err
 	}
@@ -96,6 +99,7 @@ func Preview(ctx context.Context, t *layers.Tree, id profile.Identity, prof *pro
 		return nil, err
 	}
 	p.matchlessCommands()
+	p.tellBlindSpots()
 	if err := p.conflicts(); err != nil {
 		return nil, err
 	}
@@ -195,7 +199,7 @@ func (p *planner) keep(f *file, strong bool, why Reason) {
 // isRun tells reasons that mean that a file is run, so that what its first line
 // names is needed.
 func isRun(f *file, kind Kind) bool {
-	return kind == Executed || kind == Config || kind == KeepRule && f.entry.Mode&0o111 != 0
+	return kind == Executed || kind == Declared || kind == Config || kind == KeepRule && f.entry.Mode&0o111 != 0
 }
 
 // drain follows the edges of everything that is queued.

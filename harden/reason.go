@@ -6,6 +6,7 @@ type Kind string
 // Why a path stays. The first group are roots: they need no other path.
 const (
 	Executed    Kind = "executed"     // a program or script that ran
+	Declared    Kind = "declared"     // a program or script that the workload declares to run
 	Opened      Kind = "opened"       // a file whose content was read, written or mapped
 	ReadAsData  Kind = "read-as-data" // a program that something else read or mapped
 	LookedUp    Kind = "looked-up"    // asked for by name, listed, or read as a link
@@ -17,6 +18,7 @@ const (
 	Unowned     Kind = "unowned"      // no package owns it and it is no tool
 	NothingDoes Kind = "not-a-tool"   // at the level binaries everything but tools stays
 	HidesNone   Kind = "hides-nothing"
+	Gated       Kind = "gate" // no complete source could have seen it used
 
 	Link         Kind = "link"        // a link that leads to, or away from, what stays
 	Interpreter  Kind = "interpreter" // of a script or of an ELF file

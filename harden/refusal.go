@@ -58,10 +58,10 @@ func (p *planner) checkFit(id profile.Identity) error {
 		return &Refusal{Fit: true, Reasons: []string{about}}
 	}
 	p.rebased = !fit.OK
-	if len(p.prof.Executables) == 0 {
+	if !p.sawRuns() {
 		return &Refusal{Reasons: []string{"the profile saw no program run: everything would be dropped"}}
 	}
-	if !p.prof.Complete() && !p.pol.AllowIncomplete {
+	if len(p.gates.sees) == 0 && !p.prof.Complete() && !p.pol.AllowIncomplete {
 		return &Refusal{Incomplete: true, Reasons: []string{
 			"no source of the profile is complete, so what it did not see may still be used",
 		}}
@@ -75,6 +75,23 @@ func (p *planner) checkFit(id profile.Identity) error {
 		p.note("stale-rpmdb", "", "the rpm database stays as it is and lists files that are gone")
 	}
 	return nil
+}
+
+// sawRuns tells whether somebody saw a program of the container run: what is only
+// declared, and what people ran by hand, prove nothing about the rest.
+func (p *planner) sawRuns() bool {
+	observed := map[string]bool{}
+	for i := range p.prof.Sources {
+		s := &p.prof.Sources[i]
+		observed[s.ID] = s.Kind == profile.KindObserved
+	}
+	return slices.ContainsFunc(p.prof.Executables, func(x profile.Executable) bool {
+		seen := len(x.Seen) == 0
+		for id := range x.Seen {
+			seen = seen || observed[id]
+		}
+		return seen && !p.byHand(&x)
+	})
 }
 
 func aboutWhat(prof *profile.Profile) string {

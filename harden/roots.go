@@ -30,14 +30,15 @@ func imageContent(where []string) bool {
 }
 
 func (p *planner) rootExecutable(x *profile.Executable) {
-	if isGuest(x) {
-		p.note("not-of-the-image", string(x.Path), "ran, but came from outside the image or from a person's session")
+	switch {
+	case p.byHand(x):
+		p.note("by-hand", string(x.Path), "a person ran it in the container, which is no reason to keep it (--keep-attached makes it one)")
+		return
+	case !imageContent(x.Layer):
+		p.note("not-of-the-image", string(x.Path), "ran, but came from outside the image")
 		return
 	}
-	note := "the profile saw it run"
-	if len(x.Phase) > 0 {
-		note += " at " + strings.Join(sortedSet(x.Phase), ", ")
-	}
+	why := p.whyRuns(x)
 	names := append([]profile.Path{x.Path}, x.Via...)
 	found := false
 	for _, name := range names {
@@ -46,29 +47,49 @@ func (p *planner) rootExecutable(x *profile.Executable) {
 			continue
 		}
 		found = true
-		f.loaded = true
-		p.sawRun(f, links, x)
-		p.keepVia(f, links, true, Reason{Kind: Executed, Note: note})
+		p.rootRun(f, links, x, why)
 	}
-	p.rootApplet(x, note)
+	p.rootApplet(x, why)
 	for _, s := range x.Scripts {
 		if f, links := p.resolve(string(s)); f != nil {
-			f.seen = true
-			p.phases[f.path] = sortedSet(append(p.phases[f.path], x.Phase...))
-			p.keepVia(f, links, true, Reason{Kind: Executed, Note: note})
+			p.rootRun(f, links, x, why)
 		} else {
-			p.absent("script", string(s))
+			p.absent("script", string(s), why)
 		}
 	}
 	if !found {
-		p.absent("program", string(x.Path))
+		p.absent("program", string(x.Path), why)
 	}
+}
+
+// whyRuns is the reason of what ran, or was only declared to run.
+func (p *planner) whyRuns(x *profile.Executable) Reason {
+	if p.declaredOnly(x) {
+		return Reason{Kind: Declared, Note: "the workload declares it: " + strings.Join(orEmpty(sortedSet(x.Origin)), ", ")}
+	}
+	note := "the profile saw it run"
+	if len(x.Phase) > 0 {
+		note += " at " + strings.Join(sortedSet(x.Phase), ", ")
+	}
+	return Reason{Kind: Executed, Note: note}
+}
+
+// rootRun keeps a file that ran. A rule wins over a mere declaration.
+func (p *planner) rootRun(f *file, links []string, x *profile.Executable, why Reason) {
+	if why.Kind == Declared && f.barred {
+		p.note("declared-and-dropped", f.path, p.barredBy[f].text+" drops it, and the workload declares it ("+strings.Join(sortedSet(x.Origin), ", ")+"): "+replacement)
+		return
+	}
+	f.loaded = true
+	p.sawRun(f, links, x)
+	p.keepVia(f, links, true, why)
 }
 
 // sawRun remembers who ran when, for every name on the way.
 func (p *planner) sawRun(f *file, links []string, x *profile.Executable) {
 	f.seen = true
 	for _, name := range append([]string{f.path}, links...) {
+		p.origins[name] = sortedSet(append(p.origins[name], x.Origin...))
 		p.phases[name] = sortedSet(append(p.phases[name], x.Phase...))
 		p.evidence[name] = sortedSet(append(p.evidence[name], x.Key))
 	}
@@ -76,7 +97,7 @@ func (p *planner) sawRun(f *file, links []string, x *profile.Executable) {
 
 // rootApplet keeps the name by which an applet of a multi-call binary ran: the
 // profile may know the binary and argv[0] only.
-func (p *planner) rootApplet(x *profile.Executable, note string) {
+func (p *planner) rootApplet(x *profile.Executable, why Reason) {
 	if x.As == "" {
 		return
 	}
@@ -87,10 +108,7 @@ func (p *planner) rootApplet(x *profile.Executable, note string) {
 	for _, d := range slices.Sorted(maps.Keys(p.onPath)) {
 		f := p.find(path.Join(d, x.As))
 		if f != nil && f.applet != "" && sameFile(p, f, box) {
-			p.phases[f.path] = sortedSet(append(p.phases[f.path], x.Phase...))
-			p.evidence[f.path] = sortedSet(append(p.evidence[f.path], x.Key))
-			f.seen = true
-			p.keep(f, true, Reason{Kind: Executed, Note: note})
+			p.rootRun(f, nil, x, why)
 		}
 	}
 }
@@ -104,25 +122,24 @@ func sameFile(p *planner, a, b *file) bool {
 	return a != nil && b != nil && contentID(a.entry) == contentID(b.entry)
 }
 
-func onlyAttached(origin []string) bool {
-	return len(origin) > 0 && !slices.ContainsFunc(origin, func(o string) bool { return o != profile.OriginAttach })
-}
-
 // absent notes what the profile names and the image does not have. A program or
 // script that is not there makes a rebased plan unsafe.
-func (p *planner) absent(what, name string) {
+func (p *planner) absent(what, name string, why Reason) {
 	p.missing = append(p.missing, name)
-	if p.rebased {
+	switch {
+	case why.Kind == Declared:
+		p.note("not-in-image", name, why.Note+", but the image does not have this "+what)
+	case p.rebased:
 		p.refuse(fmt.Sprintf("the profile saw the %s %q run, which this image does not have", what, name))
-		return
+	default:
+		p.note("not-in-image", name, "the profile saw this "+what+" run, but the image does not have it: it was made at run time or comes from a volume")
 	}
-	p.note("not-in-image", name, "the profile saw this "+what+" run, but the image does not have it: it was made at run time or comes from a volume")
 }
 
 // rootFile keeps a file that the profile saw. Opening is use, but not of a
 // program (R2): a search through directories opens nothing it needs.
 func (p *planner) rootFile(x *profile.File) {
-	if !imageContent(x.Layer) {
+	if !imageContent(x.Layer) || p.onlyByHand(x.By) {
 		return
 	}
 	f, links := p.resolve(string(x.Path))
@@ -174,21 +191,28 @@ func (p *planner) fileUse(f *file, x *profile.File) (Kind, bool) {
 	return LookedUp, false
 }
 
-// readInside tells whether one of the readers of a file is not known to be a
-// guest: a program from outside the image, or of a person's session.
+// readInside tells whether one of the readers of a file is not known to be from
+// outside the image.
 func (p *planner) readInside(by []string) bool {
-	if p.guests == nil {
-		p.guests = map[string]bool{}
-		for i := range p.prof.Executables {
-			if x := &p.prof.Executables[i]; isGuest(x) {
-				p.guests[x.Key] = true
-			}
-		}
-	}
-	return slices.ContainsFunc(by, func(key string) bool { return !p.guests[key] })
+	return slices.ContainsFunc(by, func(key string) bool { return p.readers()[key] == nil || imageContent(p.readers()[key].Layer) })
 }
 
-func isGuest(x *profile.Executable) bool { return !imageContent(x.Layer) || onlyAttached(x.Origin) }
+// onlyByHand tells whether all who used a file were run by a person.
+func (p *planner) onlyByHand(by []string) bool {
+	return len(by) > 0 && !slices.ContainsFunc(by, func(key string) bool { return p.readers()[key] == nil || !p.byHand(p.readers()[key]) })
+}
+
+// readers are the executables of the profile by their keys.
+func (p *planner) readers() map[string]*profile.Executable {
+	if p.byKey == nil {
+		p.byKey = make(map[string]*profile.Executable, len(p.prof.Executables))
+		for i := range p.prof.Executables {
+			x := &p.prof.Executables[i]
+			p.byKey[x.Key] = x
+		}
+	}
+	return p.byKey
+}
 
 // rootPattern keeps everything that an upper bound covers, programs only when
 // it is one of executions.

@@ -108,6 +108,7 @@ func kindText(k harden.Kind) string {
 func kindTexts() map[harden.Kind]string {
 	return map[harden.Kind]string{
 		harden.Executed:     "ran",
+		harden.Declared:     "declared to run",
 		harden.Opened:       "opened by what ran",
 		harden.ReadAsData:   "programs read as data",
 		harden.LookedUp:     "looked up by what ran",
@@ -119,6 +120,7 @@ func kindTexts() map[harden.Kind]string {
 		harden.Unowned:      "owned by no package, no tool",
 		harden.NothingDoes:  "no tool",
 		harden.HidesNone:    "whiteouts that hide nothing",
+		harden.Gated:        "not seen, but nobody could have seen it",
 		harden.Link:         "links from or to what stays",
 		harden.Interpreter:  "interpreters",
 		harden.Library:      "libraries of what stays",

@@ -68,6 +68,7 @@ func (d *document) platform(p *Platform) {
 		d.row(m.name, m.text(m.before), m.text(m.after), change(m.before, m.after))
 	}
 	d.printf("\nEvidence: %s.\n\n", prose(p.Evidence.sentence()))
+	d.evidence(p)
 	d.scorecard(p)
 	d.bytes(p)
 	d.biggest(p)
@@ -90,7 +91,11 @@ func (d *document) scorecard(p *Platform) {
 	for i := range p.Scorecard {
 		c := &p.Scorecard[i]
 		stays += len(c.Stays)
-		d.row(prose(c.Name), prose(c.Technique), prose(c.Use), count(c.Before), count(c.After))
+		name := prose(c.Name)
+		if c.Denied {
+			name += " (denied)"
+		}
+		d.row(name, prose(c.Technique), prose(c.Use), count(c.Before), count(c.After))
 	}
 	d.printf("\n")
 	if stays == 0 {

@@ -114,8 +114,10 @@ func platform(in *Input) (*Platform, error) {
 		Biggest: v.biggest(biggest),
 		Boxes:   v.boxes(),
 		Missing: locateAll(pl.Missing),
+		Gates:   append([]harden.Gate{}, pl.Gates...), Answers: append([]harden.Settled{}, pl.Settled...),
 	}
 	p.Scorecard = v.scorecard()
+	p.Startup = startupOnly(p.Scorecard)
 	p.Packages = packages(pl)
 	p.Findings = v.findings(p.Scorecard, p.Boxes)
 	p.Before, p.After = counts(pl)
@@ -255,14 +257,6 @@ func (o *Outlook) gain(now Counts) *Gain {
 		Files:       now.Files - o.counts.Files,
 		Packages:    now.Packages - o.counts.Packages,
 		Executables: now.Executables - o.counts.Executables,
-	}
-}
-
-func newEvidence(in *Input) Evidence {
-	c := in.Profile.Coverage()
-	return Evidence{
-		Complete: c.Complete > 0, Vouched: in.Plan.Vouched, Rebased: in.Plan.Rebased,
-		Runs: c.Runs, Recorders: append([]string{}, c.Recorders...), Scenarios: append([]string{}, c.Scenarios...),
 	}
 }
 

@@ -38,6 +38,7 @@ file etc/new = new
 func ran(paths ...string) *profile.Profile {
 	p := &profile.Profile{Sources: []profile.Source{{
 		ID: "a", Kind: profile.KindObserved, Complete: true, Lost: profile.Lost{Known: true}, Run: "1",
+		Observes: []string{profile.ObservesExec, profile.ObservesOpen},
 	}}}
 	for _, name := range paths {
 		file, applet := profile.SplitKey(name)
@@ -175,7 +176,7 @@ func TestRealPlan(t *testing.T) {
 	if box := shells.Stays[i]; box.Use != UseApplets || len(box.For) != 1 || box.For[0].Path != "/bin/sh" {
 		t.Errorf("/bin/busybox: %+v", box)
 	}
-	want := "kept although it is a shell, because /entry.sh needs it; it ran at startup only"
+	want := "kept although it is a shell, because /entry.sh needs it; only the entrypoint used it, before the long-running program was exec'ed"
 	if !slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.Path == "/bin/sh" && f.Text == want }) {
 		t.Errorf("no finding %q in %+v", want, p.Findings)
 	}

@@ -80,13 +80,16 @@ type Platform struct {
 	Evidence Evidence `json:"evidence"`
 	Encoded  Encoded  `json:"encodedAnew"`
 
-	Scorecard []Class  `json:"scorecard"`
-	Boxes     []Box    `json:"multiCallBinaries,omitempty"`
-	KeptBy    []Group  `json:"keptBy"`    // adds up to Totals.Kept
-	DroppedBy []Group  `json:"droppedBy"` // adds up to Totals.Dropped
-	Packs     []Group  `json:"knowledgePacks"`
-	Biggest   []Chain  `json:"biggest"` // regular files that stay, by size
-	Packages  Packages `json:"packages"`
+	Gates     []harden.Gate    `json:"gates"`   // what stays for lack of evidence
+	Answers   []harden.Settled `json:"answers"` // of the policy to conflicts of rules and evidence
+	Scorecard []Class          `json:"scorecard"`
+	Startup   []Location       `json:"startupOnly"` // tools that stay, and that only the entrypoint used
+	Boxes     []Box            `json:"multiCallBinaries,omitempty"`
+	KeptBy    []Group          `json:"keptBy"`    // adds up to Totals.Kept
+	DroppedBy []Group          `json:"droppedBy"` // adds up to Totals.Dropped
+	Packs     []Group          `json:"knowledgePacks"`
+	Biggest   []Chain          `json:"biggest"` // regular files that stay, by size
+	Packages  Packages         `json:"packages"`
 
 	Findings []Finding  `json:"findings"`
 	Missing  []Location `json:"missing"` // what the profile names and the image does not have
@@ -138,6 +141,19 @@ type Evidence struct {
 	Runs      int      `json:"runs"`
 	Recorders []string `json:"recorders"`
 	Scenarios []string `json:"scenarios"`
+	Sources   []Source `json:"sources"`
+}
+
+// Source says what a source of the profile is worth.
+type Source struct {
+	ID       string   `json:"id"`
+	Recorder string   `json:"recorder,omitempty"`
+	Kind     string   `json:"kind"`              // observed, declared or static
+	Complete bool     `json:"complete"`          // from start to end, and nothing lost
+	Vouched  bool     `json:"vouched"`           // complete because a person says so
+	Lost     *int64   `json:"lost,omitempty"`    // events; absent where the recorder cannot tell
+	Observes []string `json:"observes"`          // what it could see
+	Trusted  []string `json:"trusted,omitempty"` // what the policy trusts it to have seen all of
 }
 
 // Encoded counts entries that are not the same bytes as in the input, see
@@ -153,8 +169,9 @@ type Encoded struct {
 // Class is a line of the scorecard: one class of attack tools.
 type Class struct {
 	Name      string `json:"name"`
-	Technique string `json:"technique"` // MITRE ATT&CK technique id
-	Use       string `json:"use"`       // in an attacker's hands
+	Technique string `json:"technique"`        // MITRE ATT&CK technique id
+	Use       string `json:"use"`              // in an attacker's hands
+	Denied    bool   `json:"denied,omitempty"` // by the policy
 	Before    int    `json:"before"`
 	After     int    `json:"after"`
 	Stays     []Stay `json:"stays"`

@@ -36,9 +36,17 @@ func (v *view) scorecard() []Class {
 	}
 	list = slices.DeleteFunc(list, func(c Class) bool { return c.Before == 0 })
 	for i := range list {
+		list[i].Denied = v.denied(list[i].Name)
+	}
+	for i := range list {
 		slices.SortStableFunc(list[i].Stays, func(a, b Stay) int { return cmp.Compare(a.raw(), b.raw()) })
 	}
 	return list
+}
+
+// denied tells whether the policy denies a class.
+func (v *view) denied(class string) bool {
+	return slices.ContainsFunc(v.plan.Policy.Rules, func(r harden.Rule) bool { return r.Do == harden.DoDeny && r.Class == class })
 }
 
 // stay says why a tool is still there.
@@ -191,7 +199,7 @@ func (s *Stay) sentence(c *Class) string {
 	}
 	switch s.Use {
 	case UseStartup:
-		text += "; it ran at startup only"
+		text += "; only the entrypoint used it, before the long-running program was exec'ed"
 	case UseShutdown:
 		text += "; it ran at shutdown only"
 	case UseStarting:

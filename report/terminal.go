@@ -120,7 +120,11 @@ func (s *screen) scorecard(p *Platform) {
 	for i := range p.Scorecard {
 		c := &p.Scorecard[i]
 		if c.After == 0 {
-			gone = append(gone, escape(c.Name)+" "+count(c.Before))
+			name := escape(c.Name) + " " + count(c.Before)
+			if c.Denied {
+				name += " (denied)"
+			}
+			gone = append(gone, name)
 			continue
 		}
 		rows = append(rows, c.rows()...)
@@ -139,7 +143,11 @@ func (s *screen) scorecard(p *Platform) {
 
 // rows are the lines of a class of which something stays.
 func (c *Class) rows() [][]cell {
-	row := []cell{left(escape(c.Name)), right(count(c.Before)), left("→").in(dim), right(count(c.After)).in(yellow)}
+	name := escape(c.Name)
+	if c.Denied {
+		name += " (denied)"
+	}
+	row := []cell{left(name), right(count(c.Before)), left("→").in(dim), right(count(c.After)).in(yellow)}
 	var rows [][]cell
 	for i := range c.Stays {
 		if i == shownStays {
@@ -266,7 +274,17 @@ func (s *screen) notes(p *Platform) {
 		}
 		s.items(label("kept by knowledge"), names, shownLines)
 	}
+	if len(p.Startup) > 0 {
+		names := make([]string, len(p.Startup))
+		for i := range p.Startup {
+			names[i] = escape(p.Startup[i].raw())
+		}
+		s.items(label("only to start"), names, shownLines)
+	}
 	s.wrap(label("evidence"), escape(p.Evidence.sentence()))
+	for _, g := range p.heldBack() {
+		s.wrap(label("not dropped").in(yellow), escape(gateSentence(&g)))
+	}
 	if text := p.Encoded.sentence(); text != "" {
 		s.wrap(label("encoded anew"), text)
 	}

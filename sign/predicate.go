@@ -42,7 +42,8 @@ type Predicate struct {
 	// Level is "binaries", "packages" or "files".
 	Level string `json:"level"`
 	// Overrides are the safeguards that the user switched off, as flags without
-	// dashes ("allow-incomplete", "allow-stale-rpmdb"), sorted.
+	// dashes ("allow-incomplete", "allow-stale-rpmdb", "trust strace=exec,open"),
+	// sorted.
 	Overrides []string `json:"overrides,omitempty"`
 	// Vouched are the digests of the profiles of which only the user says that
 	// they are complete, sorted.

@@ -71,7 +71,7 @@ func hint(err error) string {
 	case errors.As(err, &refusal) && refusal.Fit:
 		return "use a profile that was recorded on this image, or --rebase to use what it has in common with this one"
 	case errors.As(err, &refusal) && refusal.Incomplete:
-		return "import or record it with complete evidence (lathe profile import --complete vouches for a log), or use --allow-incomplete"
+		return "import or record it with complete evidence (lathe profile import --complete vouches for a log), or use --trust SOURCE=exec,open or --allow-incomplete"
 	case errors.As(err, &refusal) && refusal.RPM:
 		return "use --level binaries, or --allow-stale-rpmdb, which the attestation records"
 	case errors.As(err, &refusal):

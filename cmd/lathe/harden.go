@@ -31,6 +31,8 @@ type hardenOptions struct {
 	keep, drop      []string
 	rebase          bool
 	allowIncomplete bool
+	keepAttached    bool
+	trust           []string
 	allowStaleRPMDB bool
 
 	output      string
@@ -120,7 +122,9 @@ func addPlanFlags(cmd *cobra.Command, g *global, o *hardenOptions) {
 	f.StringArrayVar(&o.keep, "keep", nil, "keep this `path` or glob and what it needs; repeatable")
 	f.StringArrayVar(&o.drop, "drop", nil, "drop this `path` or glob; repeatable")
 	f.BoolVar(&o.rebase, "rebase", false, "use a profile that was recorded on another image")
-	f.BoolVar(&o.allowIncomplete, "allow-incomplete", false, "trust a profile that has no complete source")
+	f.BoolVar(&o.allowIncomplete, "allow-incomplete", false, "let sources that are not complete count for what they observe")
+	f.StringArrayVar(&o.trust, "trust", nil, "trust a `source` (its id, recorder or format) to have seen all of something, such as kubescape=exec,open; repeatable")
+	f.BoolVar(&o.keepAttached, "keep-attached", false, "keep what people ran by hand in the container")
 	f.BoolVar(&o.allowStaleRPMDB, "allow-stale-rpmdb", false, "leave an rpm database that lists packages that are gone")
 	addLimitFlags(cmd, &g.limits)
 }

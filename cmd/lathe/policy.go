@@ -29,11 +29,21 @@ func (o *hardenOptions) readPolicy() (harden.Policy, error) {
 		pol.Level = level
 	}
 	pol.Keep, pol.Drop = o.keep, o.drop
+	for _, text := range o.trust {
+		t, err := harden.ParseTrust(text)
+		if err != nil {
+			return pol, usage("--trust: %w", err)
+		}
+		pol.Trust = append(pol.Trust, t)
+	}
 	for _, b := range []struct {
 		to   *bool
 		flag bool
 	}{
-		{&pol.Rebase, o.rebase}, {&pol.AllowIncomplete, o.allowIncomplete}, {&pol.AllowStaleRPMDB, o.allowStaleRPMDB},
+		{&pol.Rebase, o.rebase},
+		{&pol.AllowIncomplete, o.allowIncomplete},
+		{&pol.AllowStaleRPMDB, o.allowStaleRPMDB},
+		{&pol.KeepAttached, o.keepAttached},
 	} {
 		*b.to = *b.to || b.flag
 	}

@@ -35,6 +35,9 @@ func (r *hardening) makePredicate(j *hardenJob) error {
 			p.Overrides = append(p.Overrides, flag)
 		}
 	}
+	for _, t := range j.policy.Trust {
+		p.Overrides = append(p.Overrides, "trust "+t.String())
+	}
 	if f := j.policy.File; f != nil {
 		p.Policy = &v1.Hash{Algorithm: "sha256", Hex: f.SHA256}
 	}

@@ -1,0 +1,69 @@
+package harden
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/lathe-build/lathe/profile"
+)
+
+// replacement is what makes a tool unnecessary that runs for probes only.
+const replacement = "a probe of the kind httpGet, grpc or tcpSocket, or preStop.sleep, needs no program in the image"
+
+// byHand tells what people ran in the container: an attached session, or a
+// program on a terminal of which nobody knows that the container started it.
+func (p *planner) byHand(x *profile.Executable) bool {
+	switch {
+	case p.pol.KeepAttached || ownOrigin(x):
+		return false
+	case x.TTY && p.ttyTells():
+		return true
+	}
+	return slices.Contains(x.Origin, profile.OriginAttach) && !slices.Contains(x.Origin, profile.OriginUnknown)
+}
+
+// ownOrigin tells what the container is known to have started itself.
+func ownOrigin(x *profile.Executable) bool {
+	return slices.ContainsFunc(x.Origin, func(o string) bool { return o != profile.OriginAttach && o != profile.OriginUnknown })
+}
+
+// ttyTells tells whether a terminal is the mark of a person: not where the
+// container has one itself.
+func (p *planner) ttyTells() bool {
+	without := false
+	for i := range p.prof.Executables {
+		x := &p.prof.Executables[i]
+		if x.TTY && ownOrigin(x) {
+			return false
+		}
+		without = without || !x.TTY
+	}
+	return without
+}
+
+// declaredOnly tells what no recording saw.
+func (p *planner) declaredOnly(x *profile.Executable) bool {
+	for id := range x.Seen {
+		if !slices.ContainsFunc(p.prof.Sources, func(s profile.Source) bool { return s.ID == id && s.Kind == profile.KindDeclared }) {
+			return false
+		}
+	}
+	return len(x.Seen) > 0
+}
+
+// tellProbes reports the tools that stay for probes, hooks and healthchecks
+// alone, and what would replace them.
+func (p *planner) tellProbes() {
+	for _, f := range p.order {
+		if !f.kept || !f.tool() && f.applet == "" {
+			continue
+		}
+		from := p.origins[f.path]
+		switch {
+		case len(from) == 1 && from[0] == profile.OriginProbe:
+			p.note("probe", f.path, "it stays for probes and hooks alone: "+replacement)
+		case !f.seen && f.reason.Kind == Config && strings.HasSuffix(f.reason.Note, "healthcheck"):
+			p.note("probe", f.path, "it stays for the image's healthcheck alone, which Kubernetes does not run: there, "+replacement)
+		}
+	}
+}
