@@ -1,6 +1,8 @@
 package layers_test
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,4 +115,53 @@ func TestTablesOfContents(t *testing.T) {
 	if seen != 4 {
 		t.Errorf("%d cases have annotations, want 4", seen)
 	}
+}
+
+// TestRefusedImages refuses every image of the table of those that must be.
+func TestRefusedImages(t *testing.T) {
+	t.Parallel()
+	cases, err := oddimage.Refused()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			img, err := c.Image()
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree, err := layers.Open(t.Context(), img, t.TempDir(), layers.WithLimits(limitsOf(t, c.Flags)))
+			if err == nil {
+				t.Fatalf("taken: %s, closing: %v", paths(tree), tree.Close())
+			}
+			if !strings.Contains(err.Error(), c.Want) {
+				t.Errorf("got %v, want an error with %q", err, c.Want)
+			}
+		})
+	}
+}
+
+// limitsOf reads the flags of a refusal.
+func limitsOf(t *testing.T, flags []string) layers.Limits {
+	t.Helper()
+	var l layers.Limits
+	if len(flags) == 0 {
+		return l
+	}
+	n, err := strconv.Atoi(flags[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch flags[0] {
+	case "--limit-expanded":
+		l.Expanded = int64(n)
+	case "--limit-entries":
+		l.Entries = n
+	case "--limit-layers":
+		l.Layers = n
+	default:
+		t.Fatalf("unknown limit %s", flags[0])
+	}
+	return l
 }

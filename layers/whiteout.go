@@ -23,7 +23,7 @@ func (b *builder) markers(mine []entry) {
 	if !slices.ContainsFunc(mine, func(e entry) bool { return e.typ.Marker() }) {
 		return
 	}
-	above := overlay{b: b, made: map[string]*entry{}}
+	above := overlay{b: b, top: &made{}}
 	for i := range mine {
 		switch e := &mine[i]; {
 		case e.typ == Leftover:
@@ -61,100 +61,125 @@ func (b *builder) whiteout(e *entry, above overlay) {
 	}
 }
 
-// overlay is what a layer has made so far, over the lower layers: the entries
-// that change where a name leads to, by their paths.
+// overlay is what a layer has made so far, over the lower layers: as a tree, its
+// entries that change where a name leads to.
 type overlay struct {
-	b    *builder
-	made map[string]*entry
+	b   *builder
+	top *made
 }
 
-// add notes an entry. Directories matter only where they take the place of a
-// link, of which their own name is enough: a link's path is canonical.
+// made is one name of an overlay.
+type made struct {
+	children map[string]*made
+	entry    *entry // nil where only what is below has entries
+}
+
+func (m *made) child(name string) *made {
+	if m == nil {
+		return nil
+	}
+	return m.children[name]
+}
+
+// spot is a place on the way of a path: what lower layers and the overlay have
+// there, each of which may be nothing.
+type spot struct {
+	name  string
+	lower *node
+	own   *made
+}
+
+// add notes an entry under the path that its name leads to.
 func (o overlay) add(e *entry) {
 	dir, base := path.Split(e.path)
-	if e.typ == Symlink && dir != "" {
-		if p, _, ok := o.walk(strings.TrimSuffix(dir, "/")); ok {
-			o.made[path.Join(p, base)] = e
-			return
-		}
+	way, ok := o.walk(strings.TrimSuffix(dir, "/"))
+	if !ok || base == "." {
+		return
 	}
-	o.made[e.path] = e
+	if was, _ := o.step(way[len(way)-1], base); e.typ != Symlink && was.own == nil &&
+		(was.lower == nil || was.lower.dir() && e.typ == Dir) {
+		return // it changes nothing about where a name leads to
+	}
+	at := o.top
+	for _, s := range append(way[1:], spot{name: base}) {
+		next := at.children[s.name]
+		if next == nil {
+			next = &made{}
+			if at.children == nil {
+				at.children = map[string]*made{}
+			}
+			at.children[s.name] = next
+		}
+		at = next
+	}
+	at.entry = e
 }
 
 // lower is the directory of the lower layers that a path leads to, or nil.
 func (o overlay) lower(p string) *node {
-	_, n, ok := o.walk(p)
-	if !ok || n == nil || !n.dir() {
-		return nil
+	way, ok := o.walk(p)
+	if n := way[len(way)-1].lower; ok && n != nil && n.dir() {
+		return n
 	}
-	return n
+	return nil
 }
 
-// walk follows a path to its end. It gives the canonical path and what lower
-// layers have there, which may be nothing.
-func (o overlay) walk(p string) (string, *node, bool) {
-	at, n := "", o.b.root
+// walk follows a path to its end and gives the canonical way there, the root
+// first.
+func (o overlay) walk(p string) (way []spot, ok bool) {
+	way = []spot{{lower: o.b.root, own: o.top}}
 	todo := splitPath(p)
 	for links, steps := 0, 0; len(todo) > 0; steps++ {
 		name := todo[0]
 		todo = todo[1:]
 		if steps > maxSteps {
-			return "", nil, false
+			return way, false
 		}
 		switch name {
 		case ".":
 			continue
 		case "..":
-			at, n = o.up(at)
+			way = way[:max(1, len(way)-1)]
 			continue
 		}
-		next := path.Join(at, name)
-		target, child, isLink := o.step(next, n, name)
-		if !isLink {
-			at, n = next, child
+		next, target := o.step(way[len(way)-1], name)
+		if target == "" {
+			way = append(way, next)
 			continue
 		}
 		if links++; links > maxLinks {
-			return "", nil, false
+			return way, false
 		}
 		if strings.HasPrefix(target, "/") {
-			at, n = "", o.b.root
+			way = way[:1]
 		}
 		todo = append(splitPath(target), todo...)
 	}
-	return at, n, true
+	return way, true
 }
 
-// step looks at one name in a directory: a link's target, or the node of the
-// lower layers that is still to be seen there.
-func (o overlay) step(p string, dir *node, name string) (target string, child *node, isLink bool) {
-	if dir != nil {
-		child = dir.child(name) // a file has none
+// step looks at one name in a directory. It gives the target of a link, or what
+// is there: of the lower layers nothing where the overlay has a file, or a
+// directory in the place of a link.
+func (o overlay) step(dir spot, name string) (next spot, target string) {
+	next = spot{name: name, own: dir.own.child(name)}
+	if dir.lower != nil {
+		next.lower = dir.lower.child(name) // a file has none
 	}
-	lower, isLink := "", false
-	if child != nil {
-		lower, isLink = o.b.linkOf(child)
+	isLink := false
+	if next.lower != nil {
+		target, isLink = o.b.linkOf(next.lower)
 	}
-	e := o.made[p]
-	switch {
-	case e != nil && e.typ == Symlink:
-		return e.rare.link, nil, true
-	case e != nil && (isLink || e.typ != Dir):
-		return "", nil, false
+	if next.own == nil || next.own.entry == nil {
+		return next, target
 	}
-	return lower, child, isLink
-}
-
-// up is the parent of a canonical path, which leads through no link.
-func (o overlay) up(at string) (string, *node) {
-	at = strings.TrimPrefix(path.Dir("/"+at), "/")
-	n := o.b.root
-	for _, name := range splitPath(at) {
-		if n = n.child(name); n == nil {
-			break
-		}
+	switch e := next.own.entry; {
+	case e.typ == Symlink:
+		return next, e.rare.link
+	case isLink || e.typ != Dir:
+		next.lower = nil
 	}
-	return at, n
+	return next, ""
 }
 
 // dispute marks the whiteouts of a layer that stand beside their own name,

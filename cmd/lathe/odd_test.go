@@ -72,6 +72,26 @@ func TestOddImages(t *testing.T) {
 	}
 }
 
+// TestRefusedImages gives every image that must be refused to the whole tool:
+// exit code 1, one line that says why, nothing left.
+func TestRefusedImages(t *testing.T) {
+	t.Parallel()
+	cases, err := oddimage.Refused()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			w := oddWorkspace(t, c.Case)
+			w.fails(append([]string{"harden", "oci:odd", "-p", "profile.json", "-o", "out"}, c.Flags...), c.Want)
+			if exists(w.path("out")) {
+				t.Error("there is an output")
+			}
+		})
+	}
+}
+
 // control are characters that no text may have, and one that turns lines around.
 var control = regexp.MustCompile("[\x00-\x08\x0b-\x1f\x7f]|\u009b|\u202e")
 

@@ -150,11 +150,6 @@ func gnuSparse(name string, holes int) ([]byte, error) {
 	header[gnuType] = 'S'
 	copy(header[gnuMap:], fmt.Sprintf("%011o\x00%011o\x00%011o\x00%011o\x00", 0, 4, holes, 4))
 	copy(header[gnuRealSize:], fmt.Sprintf("%011o\x00", holes+4))
-	copy(header[gnuChecksum:], "        ")
-	sum := 0
-	for _, b := range header {
-		sum += int(b)
-	}
-	copy(header[gnuChecksum:], fmt.Sprintf("%06o\x00 ", sum))
+	setChecksum(header)
 	return raw, nil
 }
