@@ -69,8 +69,9 @@ func launch(root string, args []string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making mounts private: %w", err)
 	}
-	if err := unix.Mount(root, root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("binding the root: %w", err)
+	root, err := mountRoot(root, os.Getenv("WORKLOAD_OVERLAY"))
+	if err != nil {
+		return err
 	}
 	for dir, kind := range map[string]string{"vol": "tmpfs", "proc": "proc"} {
 		if err := unix.Mount(kind, filepath.Join(root, dir), kind, 0, ""); err != nil {
@@ -104,4 +105,26 @@ func launch(root string, args []string) error {
 		return fmt.Errorf("waiting: %w", err)
 	}
 	return unix.Exec("/entry", append([]string{"/entry"}, args...), []string{"PATH=/bin"})
+}
+
+// mountRoot makes root a mount of its own, or with a directory for changes the
+// lower part of an overlay, and gives its place.
+func mountRoot(root, upper string) (string, error) {
+	if upper == "" {
+		if err := unix.Mount(root, root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return "", fmt.Errorf("binding the root: %w", err)
+		}
+		return root, nil
+	}
+	merged, options := filepath.Join(upper, "merged"), "lowerdir="+root
+	for _, part := range []string{"upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(upper, part), 0o755); err != nil {
+			return "", err
+		}
+	}
+	options += ",upperdir=" + filepath.Join(upper, "upper") + ",workdir=" + filepath.Join(upper, "work")
+	if err := unix.Mount("overlay", merged, "overlay", 0, options); err != nil {
+		return "", fmt.Errorf("mounting an overlay: %w", err)
+	}
+	return merged, nil
 }

@@ -76,13 +76,14 @@ func TestMain(m *testing.M) {
 // image is a root filesystem in a directory, and what was in it before it ran.
 type image struct {
 	dir     string
+	upper   string            // of an overlay over dir, if any
 	entries map[string]string // path to the target of a link, "" for others
 }
 
 // newImage makes the root filesystem of internal/workload.
 func newImage(t *testing.T) image {
 	t.Helper()
-	img := image{t.TempDir(), map[string]string{}}
+	img := image{dir: t.TempDir(), entries: map[string]string{}}
 	box := workload(t)
 	write := func(name, content string, mode fs.FileMode) {
 		file := filepath.Join(img.dir, name)
@@ -186,6 +187,7 @@ func create(t *testing.T, img image, args ...string) *container {
 	c := &container{cmd: exec.Command(workload(t), append([]string{"launch", img.dir}, args...)...)}
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	c.cmd.Stderr = os.Stderr
+	c.cmd.Env = append(os.Environ(), "WORKLOAD_OVERLAY="+img.upper)
 	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

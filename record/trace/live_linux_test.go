@@ -1,10 +1,10 @@
 package trace
 
 import (
-	"flag"
-	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,65 +12,6 @@ import (
 
 	"github.com/lathe-build/lathe/profile"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
-
-// outline is everything in a profile that is the same in every run, a line each.
-func outline(p *profile.Profile) string {
-	var b strings.Builder
-	line := func(section, subject string, facts ...any) {
-		fmt.Fprintf(&b, "%s %s", section, subject)
-		for i := 0; i+1 < len(facts); i += 2 {
-			if text := strings.Trim(fmt.Sprint(facts[i+1]), "[]"); text != "" && text != "false" {
-				fmt.Fprintf(&b, " %s=%s", facts[i], strings.ReplaceAll(text, " ", ","))
-			}
-		}
-		b.WriteByte('\n')
-	}
-	id := p.Sources[0].ID
-	for _, x := range p.Executables {
-		line("exec", x.Key, "via", x.Via, "scripts", x.Scripts, "parents", x.Parents, "origin", x.Origin, "phase", x.Phase,
-			"layer", x.Layer, "uids", x.UIDs, "tty", x.TTY, "argv", x.Argv, "n", x.Seen[id].N)
-	}
-	for _, f := range p.Files {
-		line("file", string(f.Path), "access", f.Access, "via", f.Via, "layer", f.Layer, "by", f.By, "phase", f.Phase)
-	}
-	for _, m := range p.Missing {
-		line("missing", string(m.Path), "errno", m.Errno, "ops", m.Ops, "by", m.By)
-	}
-	for _, l := range p.Network.Listen {
-		line("listen", fmt.Sprint(l.Proto, " ", l.Addr, " ", l.Port), "ephemeral", l.Ephemeral, "by", l.By)
-	}
-	for _, a := range p.Network.Accept {
-		line("accept", fmt.Sprint(a.Proto, " ", a.Port, " ", a.Peer.IP), "by", a.By)
-	}
-	for _, c := range p.Network.Connect {
-		line("connect", fmt.Sprint(c.Proto, " ", c.Peer.IP, c.Peer.Path, " ", c.Port), "results", c.Results, "names", c.Peer.Names,
-			"by", c.By, "attribution", c.Attribution)
-	}
-	for _, d := range p.Network.DNS {
-		line("dns", d.Name+" "+d.Type, "answers", d.Answers, "by", d.By)
-	}
-	return b.String()
-}
-
-// golden compares with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := "testdata/" + name
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
-}
 
 // Every kind of event, in one run.
 func TestRecord(t *testing.T) {
@@ -99,6 +40,93 @@ func TestRecord(t *testing.T) {
 	}
 	if slices.ContainsFunc(p.Capabilities, func(c profile.Capability) bool { return c.Name == "SYS_CHROOT" }) {
 		t.Error("a capability of the launcher's was recorded")
+	}
+}
+
+// An overlay, as container engines make it, gives the same paths.
+func TestOverlay(t *testing.T) {
+	needRecorder(t)
+	img := newImage(t)
+	img.upper = t.TempDir()
+	p := record(t, img, Options{Resolve: img.resolve})
+	golden(t, "record.txt", outline(p))
+}
+
+// A control group tells its container at the first execution.
+func TestCgroup(t *testing.T) {
+	needRecorder(t)
+	tried := false
+	for name, root := range map[string]string{"v2": "/sys/fs/cgroup", "hybrid": "/sys/fs/cgroup/unified", "v1": "/sys/fs/cgroup/pids"} {
+		if _, err := os.Stat(filepath.Join(root, "cgroup.procs")); err != nil {
+			continue
+		}
+		tried = true
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(root, "lathe-test-"+strconv.Itoa(os.Getpid()))
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Skipf("SKIPPED: no control group can be made: %v", err)
+			}
+			t.Cleanup(func() { _ = os.Remove(dir) })
+			img := newImage(t)
+			c := create(t, img, "files")
+			pid := strconv.Itoa(c.cmd.Process.Pid)
+			if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(pid), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r, err := Start(t.Context(), Options{Resolve: img.resolve, Target: Target{Cgroup: dir}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = r.Close() })
+			c.start(t)
+			c.wait(t)
+			p := stop(t, r)
+			golden(t, "cgroup.txt", outline(p))
+			if s := p.Sources[0]; !s.Complete {
+				t.Errorf("notes %q", s.Notes)
+			}
+		})
+	}
+	if !tried {
+		t.Skip("SKIPPED, nothing was recorded: there are no control groups")
+	}
+}
+
+// A healthcheck is told from someone who attached.
+func TestProbe(t *testing.T) {
+	needRecorder(t)
+	img := newImage(t)
+	c := create(t, img, "wait")
+	r, err := Start(t.Context(), Options{
+		Resolve: img.resolve, Target: Target{PID: c.cmd.Process.Pid}, Probes: [][]string{{"/bin/probe"}}, Argv: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	c.start(t)
+	c.expect(t, "waiting")
+	for _, program := range []string{"/bin/probe", "/bin/nop"} {
+		if out, err := c.enter(program); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	before := r.Progress()
+	_ = c.stdin.Close()
+	c.wait(t)
+	p := stop(t, r)
+	if before.Executables == 0 || before.Facts == 0 || before.LastNew.IsZero() || before.Lost != 0 {
+		t.Errorf("progress %+v", before)
+	}
+	got := map[string]string{}
+	for _, x := range p.Executables {
+		got[x.As] = strings.Join(x.Origin, ",") + ": " + strings.Join(x.Argv, ",")
+	}
+	want := map[string]string{
+		"interp": "entrypoint: /bin/interp /entry wait", "app": "entrypoint: app wait", "probe": "probe: /bin/probe", "nop": "attach: /bin/nop",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
