@@ -11,6 +11,7 @@ import (
 type table struct {
 	needed                 []uint64
 	strtab, strsz          uint64
+	symtab, hash, gnuHash  uint64
 	soname, rpath, runpath *uint64
 	flags1                 uint64
 }
@@ -82,6 +83,12 @@ func (p *parser) dynamicTable() (table, error) {
 			t.strtab = val
 		case elf.DT_STRSZ:
 			t.strsz = val
+		case elf.DT_SYMTAB:
+			t.symtab = val
+		case elf.DT_HASH:
+			t.hash = val
+		case elf.DT_GNU_HASH:
+			t.gnuHash = val
 		case elf.DT_SONAME:
 			t.soname = &val
 		case elf.DT_RPATH:

@@ -48,6 +48,6 @@ func (p *planner) begin() {
 	p.queue, p.missing, p.stateDirs, p.leftOver = nil, nil, nil, nil
 	p.inherited, p.evidence, p.phases = map[string][]string{}, map[string][]string{}, map[string][]string{}
 	p.origins = map[string][]string{}
-	p.followed = map[string]follows{}
+	p.followed, p.leftIn, p.waiting = map[string]follows{}, map[*file][]*file{}, nil
 	p.findings = p.findings[:p.early]
 }

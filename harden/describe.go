@@ -35,6 +35,7 @@ func (p *planner) describe(pl *Plan) {
 	}
 	pl.Tools = p.tools()
 	p.scanScripts()
+	p.scanShellCalls()
 	p.findings = append(p.findings, p.unread...)
 	p.tellSBOMs()
 	p.tellProbes()

@@ -47,6 +47,8 @@ type planner struct {
 	named     map[string][]*pkg              // packages by name and by what they provide
 	followed  map[string]follows             // names of packages whose dependencies were followed
 	leftOver  map[*file]bool                 // directories that only unused packages list, since the last change
+	leftIn    map[*file][]*file              // what nobody owns in these directories
+	waiting   []*pkg                         // for the rules about packages
 	level     Level                          // that is being decided
 	early     int                            // findings from before the first decision
 	names     map[int][]string               // content entry → library names in it

@@ -1,8 +1,10 @@
 package harden_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -90,5 +92,44 @@ func TestPluginsRuleIsKnown(t *testing.T) {
 	t.Parallel()
 	if err := (harden.Policy{Plugins: "dropAll"}).Validate(); err == nil || !strings.Contains(err.Error(), "dropUnloaded") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// pluginChain is an image of n packages, each with a library and a plugin. In a
+// chain each plugin needs the next package's library; else all need the first.
+func pluginChain(n int, chained bool) string {
+	var packs []pack
+	for i := range n {
+		next := 0
+		if chained {
+			next = min(i+1, n-1)
+		}
+		packs = append(packs, pack{fmt.Sprintf("p%d", i), "", fmt.Sprintf(
+			"elf lib/libp%d.so.1 soname=libp%d.so.1\nelf usr/lib/p%d/plugin.so needed=libp%d.so.1", i, i, i, next)})
+	}
+	return dpkgImage("", packs...)
+}
+
+// TestPluginChainIsLinear: each package brings the next one only when the rules
+// have looked at it. Looking at all packages each time takes time that grows with its square.
+func TestPluginChainIsLinear(t *testing.T) {
+	t.Parallel()
+	const n = 1000
+	took := func(chained bool, opened ...string) (time.Duration, *harden.Plan) {
+		tr := tree(t, pluginChain(n, chained), v1.Config{Cmd: []string{"/bin/app"}})
+		prof := withFiles(opened...)
+		start := time.Now()
+		pl := newPlan(t, tr, prof, harden.Policy{})
+		return time.Since(start), pl
+	}
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("/lib/libp%d.so.1", i))
+	}
+	flat, _ := took(false, all...)
+	chain, pl := took(true, "/lib/libp0.so.1")
+	checkKeeps(t, pl, fmt.Sprintf("lib/libp%d.so.1 usr/lib/p%d/plugin.so", n-1, n-1), "")
+	if chain > 10*flat+5*time.Second {
+		t.Errorf("a chain of %d packages took %s, as many side by side %s", n, chain, flat)
 	}
 }

@@ -2,6 +2,7 @@ package harden
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -16,12 +17,26 @@ func (p *planner) edgePackage(f *file) {
 		if g.hasCode && !p.codeUse(f) {
 			how = weak
 		}
-		if f.seen && how == strong {
-			g.observed = true
+		news := how == weak && g.use == weak // what lies beside this file
+		if f.seen && how == strong && !g.observed {
+			g.observed, news = true, true
 		}
 		if how == strong && g.use != strong || g.use == unused {
-			g.use, g.from, p.leftOver = max(g.use, how), f.path, nil
+			g.use, g.from, p.leftOver, news = max(g.use, how), f.path, nil, true
 		}
+		if news {
+			p.await(g)
+		}
+	}
+}
+
+// await puts a package in line for the rules about packages, which look at it
+// once for every change: in a chain of plugins, each of which brings the next
+// package, time stays linear.
+func (p *planner) await(g *pkg) {
+	if !g.waiting {
+		g.waiting = true
+		p.waiting = append(p.waiting, g)
 	}
 }
 
@@ -36,21 +51,35 @@ func (p *planner) codeUse(f *file) bool {
 	return f.code()
 }
 
-// rulePackages applies R5, R6 and R7 to the packages as they are now.
+// rulePackages applies R5, R6 and R7 to the packages of which the use changed,
+// and to those that this brings, in rounds so that the first reason is that of
+// the shortest way.
 func (p *planner) rulePackages() {
-	for _, g := range p.pkgs {
-		switch {
-		case g.use == strong, g.use == follow:
-			p.keepPackage(g, Reason{Kind: PackageFile, From: g.from, Note: g.Name})
-		case g.use == weak:
-			p.keepPackageData(g)
-		case g.base:
-			p.keepPackage(g, Reason{Kind: BasePackage, Note: g.Name})
+	for len(p.waiting) > 0 {
+		round := p.waiting
+		p.waiting = nil
+		slices.SortFunc(round, func(a, b *pkg) int { return a.at - b.at })
+		for _, g := range round {
+			g.waiting = false
+			switch g.use {
+			case strong, follow:
+				p.keepPackage(g, Reason{Kind: PackageFile, From: g.from, Note: g.Name})
+			case weak:
+				p.keepPackageData(g)
+			case unused:
+			}
+			p.freeLeftOvers(g)
 		}
+		for _, g := range round {
+			if g.use == strong {
+				p.ruleDepends(g)
+			}
+		}
+		p.drain()
 	}
 	for _, g := range p.pkgs {
-		if g.use == strong {
-			p.ruleDepends(g)
+		if g.base && g.use == unused {
+			p.keepPackage(g, Reason{Kind: BasePackage, Note: g.Name})
 		}
 	}
 }
@@ -169,6 +198,7 @@ func (p *planner) ruleDepends(g *pkg) {
 func (p *planner) depend(d, g, from *pkg) {
 	if d.use < follow && len(d.files) > 0 {
 		d.use, d.from, p.leftOver = follow, g.from, nil
+		p.freeLeftOvers(d)
 		p.keepPackage(d, Reason{Kind: Dependency, From: g.from, Note: d.Name + ", which " + from.Name + " depends on"})
 	}
 }

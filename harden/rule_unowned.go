@@ -37,12 +37,32 @@ func (p *planner) ruleUnowned() {
 			continue
 		}
 		switch {
-		case p.droppableState(f), inDocs(f.path), p.isLeftOver(f), p.source(f) != nil:
+		case p.droppableState(f), inDocs(f.path), p.source(f) != nil:
 		case f.class == library && f.needed:
 		case p.isDatabase(f):
+		case p.isLeftOver(f):
+			if d := p.listedAbove(f); !f.leftOver {
+				f.leftOver = true
+				p.leftIn[d] = append(p.leftIn[d], f)
+			}
 		default:
-			p.keep(f, f.class == library, Reason{Kind: Unowned, Note: "no package owns it"})
+			p.keepUnowned(f)
 		}
+	}
+}
+
+func (p *planner) keepUnowned(f *file) {
+	p.keep(f, f.class == library, Reason{Kind: Unowned, Note: "no package owns it"})
+}
+
+// freeLeftOvers keeps what nobody owns in the directories of a package that
+// turned out to be used.
+func (p *planner) freeLeftOvers(g *pkg) {
+	for _, d := range g.dirs {
+		for _, f := range p.leftIn[d] {
+			p.keepUnowned(f)
+		}
+		delete(p.leftIn, d)
 	}
 }
 

@@ -38,7 +38,7 @@ func (p *planner) scanScript(f *file, text []byte) {
 		}
 		told[word] = true
 		p.note("script-command", f.path, fmt.Sprintf(
-			"line %d may run %q, which goes: the profile never saw it run (--keep /%s keeps it)", n, word, g.path))
+			"line %d may run %q, which goes: the profile never saw it run (--keep /%s keeps it, scriptCommands: /%s in a policy all that the script names)", n, word, g.path, f.path))
 	})
 }
 

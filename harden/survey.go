@@ -2,6 +2,7 @@ package harden
 
 import (
 	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -54,6 +55,8 @@ type verdict struct {
 	loaded bool    // seen running, mapped or opened
 	runs   bool    // kept because it is run
 	wanted *Reason // of a barred file: why it cannot be missed
+
+	leftOver bool // nobody's, in a directory that only unused packages list
 }
 
 // facts are what the rules ask of an entry. A whole one for every path would be
@@ -83,6 +86,7 @@ type pkg struct {
 	hasCode  bool // programs, libraries, scripts or modules
 	hasTools bool // programs or native libraries
 	base     bool
+	at       int               // its place among the packages
 	notes    map[string]string // see note
 	usage
 }
@@ -93,6 +97,7 @@ type usage struct {
 	from     string // the path that made it used
 	followed bool   // its dependencies are followed
 	observed bool   // its code was observed, not only reached
+	waiting  bool   // the rules have not seen the latest change
 }
 
 type use int
@@ -164,21 +169,34 @@ func (p *planner) classifyContent(f *file) error {
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte("\x7fELF")):
-		elf, err := p.loader.File(f.path)
+		file, err := p.loader.File(f.path)
 		if err != nil {
 			p.note("malformed-elf", f.path, "not a wholly readable ELF file: "+err.Error())
 		}
-		if elf == nil {
+		if file == nil {
 			return nil
 		}
-		f.elf = elf
-		if f.class = library; elf.IsProgram() {
-			f.class = program
-		}
+		f.elf = file
+		f.class = classOfELF(file, err != nil, f.entry.Mode)
 	case bytes.HasPrefix(head, []byte("#!")):
 		f.shebang = parseShebang(head)
 	}
 	return nil
+}
+
+// classOfELF is R1. A shared object without a dynamic section, or with one that
+// lies, cannot be loaded as a library; Linux starts it all the same, so that the
+// x bit tells whether it is a program: packed ones look like this.
+func classOfELF(f *elfdeps.File, damaged bool, mode fs.FileMode) class {
+	switch {
+	case f.IsProgram():
+		return program
+	case f.Type == elf.ET_DYN && (damaged || !f.Dynamic) && mode&0o111 != 0:
+		return program
+	case f.Type == elf.ET_DYN && (damaged || !f.Dynamic):
+		return data
+	}
+	return library
 }
 
 // isModule tells names of interpreted code, which packages keep together.
@@ -193,7 +211,7 @@ func isModule(p string) bool {
 // claim tells every file its packages.
 func (p *planner) claim() {
 	for _, q := range p.db.Packages() {
-		g := &pkg{Package: q}
+		g := &pkg{Package: q, at: len(p.pkgs)}
 		p.pkgs = append(p.pkgs, g)
 		for _, name := range q.RegularFiles() {
 			target, _, err := p.tree.ResolveParent(name)

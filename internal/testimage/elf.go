@@ -9,13 +9,16 @@ import (
 
 // ELFOptions describe a small ELF file with just what a loader reads.
 type ELFOptions struct {
-	Type    string // exec, dyn or pie; empty: pie with an interpreter, else dyn
+	// Type is exec, dyn or pie, damaged for a dyn whose dynamic section lies, or
+	// packed for one that has none; empty means pie with an interpreter, else dyn.
+	Type    string
 	Interp  string
 	Soname  string
 	Needed  []string
 	RunPath string
 	RPath   string
 	Strings []string // in the read-only data
+	Imports []string // undefined dynamic symbols
 	Machine elf.Machine
 }
 
@@ -28,7 +31,7 @@ func elfOptions(o map[string]string) ELFOptions {
 	}
 	return ELFOptions{
 		Type: o["type"], Interp: o["interp"], Soname: o["soname"], Needed: list(o["needed"]),
-		RunPath: o["runpath"], RPath: o["rpath"], Strings: list(o["strings"]),
+		RunPath: o["runpath"], RPath: o["rpath"], Strings: list(o["strings"]), Imports: list(o["imports"]),
 	}
 }
 
@@ -69,16 +72,35 @@ func ELF(o ELFOptions) []byte {
 	if o.Type == "pie" {
 		add(elf.DT_FLAGS_1, uint64(elf.DF_1_PIE))
 	}
+	symbols := []elf.Sym64{{}}
+	for _, name := range o.Imports {
+		symbols = append(symbols, elf.Sym64{Name: uint32(str(name)), Info: 0x12})
+	}
 	const headers = 64 + 3*56
 	interpOff := uint64(headers)
 	strOff := interpOff + uint64(len(o.Interp)) + 1
 	add(elf.DT_STRTAB, strOff)
 	add(elf.DT_STRSZ, uint64(len(strtab)))
-	add(elf.DT_NULL, 0)
 	dynOff := strOff + uint64(len(strtab))
 	tail := []byte("\x00" + strings.Join(o.Strings, "\x00") + "\x00")
+	if len(o.Imports) > 0 {
+		hashOff := dynOff + uint64(len(dyn)+3)*16
+		add(elf.DT_HASH, hashOff)
+		add(elf.DT_SYMTAB, hashOff+8)
+		tail = append(symbolTable(symbols), tail...)
+	}
+	add(elf.DT_NULL, 0)
 	total := dynOff + uint64(len(dyn))*16 + uint64(len(tail))
 	return assemble(o, interpOff, dynOff, total, strtab, dyn, tail)
+}
+
+// symbolTable is the head of a hash table, which says how many symbols there
+// are, and the symbols.
+func symbolTable(symbols []elf.Sym64) []byte {
+	var buf bytes.Buffer
+	_ = binary.Write(&buf, binary.LittleEndian, [2]uint32{0, uint32(len(symbols))}) // a buffer takes everything
+	_ = binary.Write(&buf, binary.LittleEndian, symbols)
+	return buf.Bytes()
 }
 
 func assemble(o ELFOptions, interpOff, dynOff, total uint64, strtab []byte, dyn []elf.Dyn64, tail []byte) []byte {
@@ -92,7 +114,10 @@ func assemble(o ELFOptions, interpOff, dynOff, total uint64, strtab []byte, dyn 
 		phs = append(phs, elf.Prog64{Type: uint32(elf.PT_INTERP), Off: interpOff, Vaddr: interpOff, Filesz: n, Memsz: n})
 	}
 	n := uint64(len(dyn) * 16)
-	if o.Interp != "" || len(o.Needed) > 0 || o.Soname != "" || o.Type != "exec" {
+	if o.Type == "damaged" {
+		n = 1 << 40
+	}
+	if o.Type != "packed" && (o.Interp != "" || len(o.Needed) > 0 || o.Soname != "" || o.Type != "exec") {
 		phs = append(phs, elf.Prog64{Type: uint32(elf.PT_DYNAMIC), Off: dynOff, Vaddr: dynOff, Filesz: n, Memsz: n})
 	}
 	hdr := elf.Header64{

@@ -6,7 +6,7 @@
 //	dir     PATH [OPTIONS]
 //	file    PATH [OPTIONS] [= CONTENT]
 //	script  PATH [OPTIONS] = INTERPRETER LINE
-//	elf     PATH [OPTIONS] [interp=P] [needed=A,B] [soname=S] [runpath=P] [rpath=P] [type=exec|dyn|pie] [strings=A,B]
+//	elf     PATH [OPTIONS] [interp=P] [needed=A,B] [soname=S] [runpath=P] [rpath=P] [type=exec|dyn|pie|damaged|packed] [strings=A,B] [imports=A,B]
 //	link    PATH [OPTIONS] -> TARGET
 //	hard    PATH -> TARGET
 //	fifo    PATH
