@@ -10,7 +10,7 @@ func Cases() ([]Case, error) {
 	var all []Case
 	for _, group := range [][]textCase{whiteouts(), hardLinks(), merged(), names()} {
 		for _, tc := range group {
-			c := Case{Name: tc.name, Late: tc.late, NotUmoci: tc.notUmoci}
+			c := Case{Name: tc.name, Late: tc.late, OwnProgram: strings.Contains(tc.text, "elf app")}
 			for i, text := range strings.Split(tc.text, "\n---\n") {
 				l, err := textLayer(text, i)
 				if err != nil {
@@ -33,8 +33,8 @@ func Cases() ([]Case, error) {
 
 // textCase is a case in the language of testimage.
 type textCase struct {
-	name, text, notUmoci string
-	late                 bool
+	name, text string
+	late       bool
 }
 
 func whiteouts() []textCase {

@@ -1,6 +1,7 @@
 package oddimage
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -38,7 +39,11 @@ type Case struct {
 	// Late says that hard links come before their targets, which engines refuse
 	// in the input and must never see in the output.
 	Late bool
-	// NotUmoci says why umoci's reading of the output is not compared.
+	// Program is what /app holds; nil: an ELF file without code.
+	Program []byte
+	// OwnProgram says that a layer brings another /app, without code.
+	OwnProgram bool
+	// NotUmoci says why umoci cannot unpack it.
 	NotUmoci string
 }
 
@@ -47,7 +52,11 @@ func Dropped(p string) bool { return strings.Contains(p, Unused) }
 
 // Image makes the image of a case.
 func (c Case) Image() (v1.Image, error) {
-	base, err := testimage.Tar("dir etc\nfile etc/os-release = ID=odd\\n\nelf app type=exec")
+	app := file("app", string(c.Program)).with(func(h *tar.Header) { h.Mode = 0o755 })
+	if c.Program == nil {
+		app.body = string(testimage.ELF(testimage.ELFOptions{Type: "exec"}))
+	}
+	base, err := archiveOf(dir("etc"), file("etc/os-release", "ID=odd\n"), app)
 	if err != nil {
 		return nil, err
 	}
