@@ -7,7 +7,8 @@
 //	launch ROOT   enters ROOT in new namespaces, waits for a line, executes /entry
 //	interp        interprets the script /entry: it executes app
 //	app           does everything
-//	nop, probe    do nothing
+//	nop, probe, old
+//	              do nothing
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -40,7 +42,7 @@ func run() error {
 			return part(os.Args[1])
 		}
 		return errors.Join(files(), programs(), uring(), network(), names())
-	case "nop", "probe":
+	case "nop", "probe", "old":
 		return nil
 	default:
 		return fmt.Errorf("nobody called %q", name)
@@ -58,6 +60,8 @@ func part(name string) error {
 		return storm()
 	case "wait":
 		return wait()
+	case "old":
+		return exec.Command("/bin/old").Run()
 	default:
 		return fmt.Errorf("there is no part %q", name)
 	}

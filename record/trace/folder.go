@@ -20,6 +20,7 @@ type folder struct {
 	calls    map[string]call
 	phases   []string // by epoch
 	mounts   mounts
+	users    users
 	loader   map[string]string // what Options.Loader said
 	redactor redactor
 
@@ -41,9 +42,9 @@ type program struct {
 	entered string // the origin of what comes from outside
 }
 
-func newFolder(opts Options, arch string) *folder {
+func newFolder(opts Options, names []string) *folder {
 	return &folder{
-		facts: fold.New(opts.Limits), opts: opts, names: namesOf(arch), calls: calls(), phases: []string{profile.PhaseStartup},
+		facts: fold.New(opts.Limits), opts: opts, names: names, calls: calls(), phases: []string{profile.PhaseStartup},
 		programs: map[uint64]program{}, pending: map[edgeKey]attempt{}, counts: map[uint64]func(int64){}, loader: map[string]string{}, redactor: newRedactor(),
 	}
 }
@@ -111,8 +112,9 @@ func (f *folder) exec(e event) {
 	}
 	x := fold.Exec{
 		Path: profile.Path(path), As: profile.Applet(profile.Path(path), argv[0]), Parent: f.programs[e.aux].key,
-		Phase: f.phase(e), UID: e.flags, HasUID: true, TTY: e.mode&0x100 != 0,
+		Phase: f.phase(e), TTY: e.mode&0x100 != 0,
 	}
+	x.UID, x.HasUID = f.users.inside(e.flags)
 	x.Via = profile.Path(join(base, name))
 	if name != "" && name != e.text {
 		x.Script = profile.Path(asked)

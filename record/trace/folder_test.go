@@ -27,7 +27,7 @@ func smallImage(path string) (string, []string, bool) {
 // folded folds events into the outline of a profile.
 func folded(t *testing.T, opts Options, events ...event) (*profile.Profile, *folder) {
 	t.Helper()
-	f := newFolder(opts, "amd64")
+	f := newFolder(opts, amd64Names())
 	f.mounts = readMounts(strings.NewReader("1 0 0:1 / / rw - overlay x rw\n2 1 0:2 / /vol\\040ume rw - ext4 x rw\n"))
 	f.phases = append(f.phases, profile.PhaseServing)
 	for _, e := range events {
@@ -194,7 +194,7 @@ func TestFoldConnections(t *testing.T) {
 	mptcp.protocol = protocolMPTCP
 	icmp := udp4("192.0.2.1:0")
 	icmp.protocol = protocolICMP
-	unix := func(name string) socket { return socket{family: familyUnix, kind: sockStream} }
+	unix := socket{family: familyUnix, kind: sockStream}
 	for name, tc := range map[string]struct {
 		events []event
 		want   string
@@ -219,9 +219,9 @@ func TestFoldConnections(t *testing.T) {
 		"which may not yet":         {[]event{sent(udp, 11)}, ""},
 		"port 0":                    {[]event{connect(udp4("192.0.2.1:0"), 0)}, ""},
 		"ping":                      {[]event{sent(icmp, 0)}, "icmp 192.0.2.1 0 results=sent"},
-		"unix":                      {[]event{{kind: eventConnect, exe: 1, sock: unix(""), text: "/run/s\x00"}}, "unix /run/s 0 results=established"},
-		"unix, abstract":            {[]event{{kind: eventConnect, exe: 1, sock: unix(""), text: "\x00name"}}, "unix @name 0 results=established"},
-		"unix, nobody there":        {[]event{{kind: eventConnect, exe: 1, sock: unix(""), text: "/run/s\x00", ret: -111}}, "unix /run/s 0 results=refused"},
+		"unix":                      {[]event{{kind: eventConnect, exe: 1, sock: unix, text: "/run/s\x00"}}, "unix /run/s 0 results=established"},
+		"unix, abstract":            {[]event{{kind: eventConnect, exe: 1, sock: unix, text: "\x00name"}}, "unix @name 0 results=established"},
+		"unix, nobody there":        {[]event{{kind: eventConnect, exe: 1, sock: unix, text: "/run/s\x00", ret: -111}}, "unix /run/s 0 results=refused"},
 		"IPv6":                      {[]event{connect(socket{family: familyIPv6, kind: sockStream, protocol: 6, remote: netip.MustParseAddrPort("[2001:db8::1]:443")}, 0)}, "tcp 2001:db8::1 443 results=established"},
 		"IPv4 on an IPv6 socket":    {[]event{connect(socket{family: familyIPv6, kind: sockStream, protocol: 6, remote: netip.MustParseAddrPort("[::ffff:192.0.2.1]:80")}, 0)}, "tcp 192.0.2.1 80 results=established"},
 		"a protocol nobody knows":   {[]event{connect(socket{family: familyIPv4, kind: 5, protocol: 33, remote: netip.MustParseAddrPort("192.0.2.1:80")}, 0)}, ""},

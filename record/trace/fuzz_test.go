@@ -20,7 +20,7 @@ func FuzzFold(f *testing.F) {
 	}
 	f.Add(raw(event{kind: eventData, sock: udp4("192.0.2.1:53"), text: string(packet(f, "a.", dnsmessage.TypeA))}), []byte("short"))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		fold := newFolder(Options{Resolve: smallImage, Argv: true}, "amd64")
+		fold := newFolder(Options{Resolve: smallImage, Argv: true}, amd64Names())
 		for range 2 {
 			fold.fold(first)
 			fold.fold(second)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -74,16 +75,9 @@ func load(opts Options) (*kernel, error) {
 			delete(spec.Programs, program)
 		}
 	}
-	collection, err := ebpf.NewCollection(spec)
+	collection, err := newCollection(spec)
 	if err != nil {
-		// A kernel whose structures differ refuses an optional program at most.
-		for program := range optional() {
-			delete(spec.Programs, program)
-		}
-		var second error
-		if collection, second = ebpf.NewCollection(spec); second != nil {
-			return nil, fmt.Errorf("%w: the kernel refuses the eBPF programs: %w; %s", ErrUnsupported, second, alternatives)
-		}
+		return nil, fmt.Errorf("%w: the kernel refuses the eBPF programs: %w; %s", ErrUnsupported, err, alternatives)
 	}
 	k := &kernel{collection: collection}
 	k.hooks = hooks{
@@ -97,6 +91,27 @@ func load(opts Options) (*kernel, error) {
 		return nil, errors.Join(err, k.close())
 	}
 	return k, nil
+}
+
+// newCollection loads all programs, or all but the optional ones that a kernel
+// with other structures refuses.
+func newCollection(spec *ebpf.CollectionSpec) (*ebpf.Collection, error) {
+	for {
+		collection, err := ebpf.NewCollection(spec)
+		if err == nil {
+			return collection, nil
+		}
+		refused := ""
+		for program := range optional() {
+			if spec.Programs[program] != nil && strings.Contains(err.Error(), "program "+program+":") {
+				refused = program
+			}
+		}
+		if refused == "" {
+			return nil, err
+		}
+		delete(spec.Programs, refused)
+	}
 }
 
 // fillCalls tells the programs how to read the system calls of this architecture.

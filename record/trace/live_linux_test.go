@@ -1,11 +1,16 @@
 package trace
 
 import (
+	"encoding/binary"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -127,6 +132,54 @@ func TestProbe(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// program386 is an ELF program of 32 bits that makes two system calls: getpid and
+// exit.
+func program386() []byte {
+	const base, headers = 0x10000, 52 + 32
+	code := []byte{0xb8, 20, 0, 0, 0, 0xcd, 0x80, 0x31, 0xdb, 0xb8, 1, 0, 0, 0, 0xcd, 0x80}
+	le := binary.LittleEndian
+	out := []byte{0x7f, 'E', 'L', 'F', 1, 1, 1, 15: 0}
+	for _, half := range []uint16{2, 3} { // executable, 386
+		out = le.AppendUint16(out, half)
+	}
+	for _, word := range []uint32{1, base + headers, 52, 0, 0} { // version, entry, program headers, no sections, flags
+		out = le.AppendUint32(out, word)
+	}
+	for _, half := range []uint16{52, 32, 1, 0, 0, 0} {
+		out = le.AppendUint16(out, half)
+	}
+	size := uint32(headers + len(code))
+	for _, word := range []uint32{1, 0, base, base, size, size, 5, 0x1000} { // load it all, read and execute
+		out = le.AppendUint32(out, word)
+	}
+	return append(out, code...)
+}
+
+// Programs of 32 bits are not followed, and the profile says so.
+func TestCompat(t *testing.T) {
+	needRecorder(t)
+	if runtime.GOARCH != "amd64" {
+		t.Skip("SKIPPED: only amd64 has another architecture to try")
+	}
+	img := newImage(t)
+	old := filepath.Join(img.dir, "bin/old")
+	if err := os.WriteFile(old, program386(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command(old).Run(); errors.Is(err, syscall.ENOEXEC) {
+		t.Skip("SKIPPED: this kernel runs no programs of 32 bits")
+	}
+	img.snapshot(t)
+	p := record(t, img, Options{Resolve: img.resolve}, "old")
+	s := p.Sources[0]
+	if s.Complete || !strings.Contains(strings.Join(s.Notes, " "), "32 bits") {
+		t.Errorf("complete %v, notes %q", s.Complete, s.Notes)
+	}
+	if !slices.ContainsFunc(p.Executables, func(x profile.Executable) bool { return x.Path == "/bin/old" }) {
+		t.Error("its execution is missing")
 	}
 }
 

@@ -40,10 +40,14 @@ func TestReadDNS(t *testing.T) {
 	}{
 		"question": {packet(t, "a.example.", dnsmessage.TypeAAAA), []lookup{{"a.example.", "AAAA", nil}}},
 		"answer":   {whole, []lookup{{"a.example.", "A", []string{"b.example.", "192.0.2.1"}}}},
-		"IPv6": {packet(t, "a.", dnsmessage.TypeAAAA, &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr("2001:db8::1").As16()}),
-			[]lookup{{"a.", "AAAA", []string{"2001:db8::1"}}}},
-		"service": {packet(t, "_x._tcp.a.", dnsmessage.TypeSRV, &dnsmessage.SRVResource{Target: dnsmessage.MustNewName("b.")}),
-			[]lookup{{"_x._tcp.a.", "SRV", []string{"b."}}}},
+		"IPv6": {
+			packet(t, "a.", dnsmessage.TypeAAAA, &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr("2001:db8::1").As16()}),
+			[]lookup{{"a.", "AAAA", []string{"2001:db8::1"}}},
+		},
+		"service": {
+			packet(t, "_x._tcp.a.", dnsmessage.TypeSRV, &dnsmessage.SRVResource{Target: dnsmessage.MustNewName("b.")}),
+			[]lookup{{"_x._tcp.a.", "SRV", []string{"b."}}},
+		},
 		"cut":     {whole[:len(whole)-3], []lookup{{"a.example.", "A", []string{"b.example."}}}},
 		"nothing": {nil, nil},
 		"noise":   {[]byte("GET / HTTP/1.1\r\n\r\n"), nil},
@@ -111,6 +115,29 @@ noise
 	}
 }
 
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	rootless := readUsers("         0       1000          1\n         1     100000      65536\nnoise\n")
+	for _, tc := range []struct {
+		users users
+		id    uint32
+		want  uint32
+		ok    bool
+	}{
+		{nil, 7, 7, true},
+		{readUsers("0 0 4294967295\n"), 7, 7, true},
+		{rootless, 1000, 0, true},
+		{rootless, 100000, 1, true},
+		{rootless, 165535, 65536, true},
+		{rootless, 165536, 0, false},
+		{rootless, 0, 0, false},
+	} {
+		if got, ok := tc.users.inside(tc.id); got != tc.want || ok != tc.ok {
+			t.Errorf("%v: %d is %d, %v", tc.users, tc.id, got, ok)
+		}
+	}
+}
+
 func TestRedact(t *testing.T) {
 	t.Parallel()
 	r := newRedactor()
@@ -165,7 +192,7 @@ func TestProcFiles(t *testing.T) {
 `
 	tcp6 := `   0: 00000000000000000000000001000000:0035 00000000000000000000000000000000:0000 07 0:0 00:0 0     0        0 14 2 0 0
 `
-	f := newFolder(Options{}, "amd64")
+	f := newFolder(Options{}, amd64Names())
 	f.programs[1] = program{key: "/a"}
 	all := append(socketTable(tcp, "tcp"), socketTable(tcp6, "udp6")...)
 	f.adoptSockets(all, map[string]bool{"11": true, "12": true, "13": true, "14": true}, event{exe: 1})
@@ -211,7 +238,7 @@ func TestSource(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFolder(tc.opts, "amd64")
+			f := newFolder(tc.opts, amd64Names())
 			f.fold(raw(executed(1, 0, "/a", "b")))
 			if tc.change != nil {
 				tc.change(f)
@@ -235,7 +262,7 @@ func TestSource(t *testing.T) {
 // Memory is bounded, whatever is sent.
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	f := newFolder(Options{}, "amd64")
+	f := newFolder(Options{}, amd64Names())
 	for i := range uint64(maxPrograms + 10) {
 		f.remember(i, program{})
 	}

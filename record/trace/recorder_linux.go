@@ -48,7 +48,7 @@ func Start(ctx context.Context, opts Options) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Recorder{kernel: k, opts: opts, start: time.Now(), done: make(chan struct{}), folder: newFolder(opts, runtime.GOARCH)}
+	r := &Recorder{kernel: k, opts: opts, start: time.Now(), done: make(chan struct{}), folder: newFolder(opts, namesOf(runtime.GOARCH))}
 	if err := r.begin(ctx); err != nil {
 		return nil, errors.Join(err, k.close())
 	}
@@ -96,7 +96,10 @@ func (r *Recorder) aim() error {
 		if err := r.kernel.maps.Cgroups.Put(id, uint32(1)); err != nil {
 			return fmt.Errorf("telling the programs of control group %q: %w", t.Cgroup, err)
 		}
-		r.folder.onFirst = func(pid uint32) { r.folder.mounts = mountsOf(int(pid)) }
+		r.folder.onFirst = func(pid uint32) {
+			r.folder.mounts = mountsOf(int(pid))
+			r.folder.users = readUsers(procFile(int(pid), "uid_map"))
+		}
 		return r.kernel.configure(c)
 	}
 	ns, err := namespaceOf(fmt.Sprint(t.PID))
@@ -107,6 +110,7 @@ func (r *Recorder) aim() error {
 		return fmt.Errorf("process %d is in the mount namespace of this process and not in that of a container", t.PID)
 	}
 	r.folder.mounts = mountsOf(t.PID)
+	r.folder.users = readUsers(procFile(t.PID, "uid_map"))
 	if t.Running {
 		return r.kernel.configure(c) // adopt aims once all processes are known
 	}

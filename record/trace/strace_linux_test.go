@@ -63,7 +63,7 @@ func TestLikeStrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(comparable(t, img, theirs), comparable(t, img, ours)); diff != "" {
+	if diff := cmp.Diff(likeness(t, img, theirs), likeness(t, img, ours)); diff != "" {
 		t.Errorf("(-strace +lathe):\n%s", diff)
 	}
 	if s := ours.Sources[0]; !s.Complete {
@@ -71,8 +71,8 @@ func TestLikeStrace(t *testing.T) {
 	}
 }
 
-// comparable is what both see in the same way, in the image's paths.
-func comparable(t *testing.T, img image, p *profile.Profile) []string {
+// likeness is what both see in the same way, in the image's paths.
+func likeness(t *testing.T, img image, p *profile.Profile) []string {
 	t.Helper()
 	bound, _, err := profile.Bind(p, img.resolve)
 	if err != nil {
