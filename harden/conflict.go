@@ -134,6 +134,9 @@ func (p *planner) conflicts() error {
 		}
 		reasons = append(reasons, fmt.Sprintf("%s %s %q, but %s", m.name(), does, "/"+f.path, p.needOf(f)))
 	}
+	if more := len(reasons) - maxProblems; more > 0 {
+		reasons = append(reasons[:maxProblems], fmt.Sprintf("and %d more", more))
+	}
 	if len(reasons) > 0 {
 		return &Conflict{Reasons: reasons}
 	}
@@ -156,10 +159,9 @@ func (p *planner) needOf(f *file) string {
 		return text
 	}
 	var users, sources []string
-	keys := p.evidence[f.path]
-	for i := range p.prof.Executables {
-		x := &p.prof.Executables[i]
-		if !slices.Contains(keys, x.Key) {
+	for _, key := range p.evidence[f.path] {
+		x := p.readers()[key]
+		if x == nil {
 			continue
 		}
 		for _, s := range x.Scripts {
@@ -172,7 +174,9 @@ func (p *planner) needOf(f *file) string {
 	if users = sortedSet(users); len(users) > 0 {
 		text += " for " + quoteList(users)
 	}
-	if sources = sortedSet(sources); len(sources) > 0 {
+	if sources = sortedSet(sources); len(sources) > maxQuoted {
+		text += fmt.Sprintf(" (%d sources)", len(sources))
+	} else if len(sources) > 0 {
 		text += " (source " + strings.Join(sources, ", ") + ")"
 	}
 	return text
@@ -180,10 +184,8 @@ func (p *planner) needOf(f *file) string {
 
 // sourceName names a source of the profile for people.
 func (p *planner) sourceName(id string) string {
-	for i := range p.prof.Sources {
-		if s := &p.prof.Sources[i]; s.ID == id && s.Recorder.Name != "" {
-			return id + " of " + s.Recorder.Name
-		}
+	if s := p.sources[id]; s != nil && s.Recorder.Name != "" {
+		return id + " of " + s.Recorder.Name
 	}
 	return id
 }

@@ -202,6 +202,7 @@ func TestOrigins(t *testing.T) {
 	onTTY := with("/usr/bin/curl", func(x *profile.Executable) { x.TTY = true })
 	allOnTTY := with("/usr/bin/curl", func(x *profile.Executable) { x.TTY = true })
 	allOnTTY.Executables[0].TTY, allOnTTY.Executables[0].Origin = true, []string{profile.OriginEntrypoint}
+	allOnTTY.Executables = append(allOnTTY.Executables, complete("/usr/bin/dash").Executables...)
 	for _, tc := range []struct {
 		name                  string
 		prof                  *profile.Profile

@@ -16,7 +16,7 @@ func (p *planner) byHand(x *profile.Executable) bool {
 	switch {
 	case p.pol.KeepAttached || ownOrigin(x):
 		return false
-	case x.TTY && p.ttyTells():
+	case x.TTY && p.ttyTells:
 		return true
 	}
 	return slices.Contains(x.Origin, profile.OriginAttach) && !slices.Contains(x.Origin, profile.OriginUnknown)
@@ -27,24 +27,27 @@ func ownOrigin(x *profile.Executable) bool {
 	return slices.ContainsFunc(x.Origin, func(o string) bool { return o != profile.OriginAttach && o != profile.OriginUnknown })
 }
 
-// ttyTells tells whether a terminal is the mark of a person: not where the
-// container has one itself.
-func (p *planner) ttyTells() bool {
-	without := false
+// readOrigins finds out once what many executables are judged by: which sources
+// only declare, and whether a terminal is the mark of a person. It is none where
+// the container has one itself.
+func (p *planner) readOrigins() {
+	p.sources = make(map[string]*profile.Source, len(p.prof.Sources))
+	for i := range p.prof.Sources {
+		p.sources[p.prof.Sources[i].ID] = &p.prof.Sources[i]
+	}
+	own, without := false, false
 	for i := range p.prof.Executables {
 		x := &p.prof.Executables[i]
-		if x.TTY && ownOrigin(x) {
-			return false
-		}
+		own = own || x.TTY && ownOrigin(x)
 		without = without || !x.TTY
 	}
-	return without
+	p.ttyTells = without && !own
 }
 
 // declaredOnly tells what no recording saw.
 func (p *planner) declaredOnly(x *profile.Executable) bool {
 	for id := range x.Seen {
-		if !slices.ContainsFunc(p.prof.Sources, func(s profile.Source) bool { return s.ID == id && s.Kind == profile.KindDeclared }) {
+		if s := p.sources[id]; s == nil || s.Kind != profile.KindDeclared {
 			return false
 		}
 	}

@@ -76,6 +76,27 @@ func TestRefusals(t *testing.T) {
 			name: "missing interpreter", text: "script app = /bin/none\nelf x type=exec", conf: v1.Config{Cmd: []string{"/app"}},
 			prof: complete("/x"), pol: harden.Policy{Rebase: true}, want: `"/bin/none"`,
 		},
+		{
+			name: "missing healthcheck", conf: v1.Config{Cmd: []string{"server"}, Healthcheck: &v1.HealthConfig{Test: []string{"CMD", "ping", "-c1"}}},
+			prof: complete("/usr/bin/server"), pol: harden.Policy{Rebase: true}, want: `the config's healthcheck "ping" is not in the image`,
+		},
+		{
+			name: "healthcheck without a shell", text: "elf app type=exec", conf: v1.Config{Cmd: []string{"/app"}, Healthcheck: &v1.HealthConfig{Test: []string{"CMD-SHELL", "true"}}},
+			prof: complete("/app"), pol: harden.Policy{Rebase: true}, want: `the config's healthcheck "/bin/sh" is not in the image`,
+		},
+		{
+			name: "what a wrapper starts is dropped", text: "elf tini type=exec\nelf app type=exec", conf: v1.Config{Entrypoint: []string{"/tini", "--"}, Cmd: []string{"/app"}},
+			prof: complete("/app"), pol: answered("/app"), want: `the config's entrypoint needs "/app", which would be dropped`,
+		},
+		{
+			name: "its interpreter is dropped", conf: v1.Config{Cmd: []string{"/usr/local/bin/start"}}, prof: complete("/usr/bin/server"),
+			pol: answered("/usr/bin/dash"), want: `the config's entrypoint needs "/usr/bin/dash", which would be dropped`,
+		},
+		{
+			name: "its library is dropped", conf: v1.Config{Cmd: []string{"server"}}, prof: complete("/usr/bin/server"),
+			pol: answered("/usr/lib/libssl.so.3"), want: `"/usr/bin/server" needs "/usr/lib/libssl.so.3", which would be dropped`,
+		},
+		{name: "losses unknown", prof: lossy(false), pol: harden.Policy{Rebase: true}, want: "complete"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -94,6 +115,29 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lossy is of a recorder that cannot tell what it lost.
+func lossy(vouched bool) *profile.Profile {
+	p := complete("/usr/bin/server")
+	p.Sources[0].Lost, p.Sources[0].Vouched = profile.Lost{}, vouched
+	return p
+}
+
+func TestVouched(t *testing.T) {
+	t.Parallel()
+	tr := tree(t, debianText(), server)
+	if !newPlan(t, tr, lossy(true), harden.Policy{}).Vouched {
+		t.Error("the plan does not say that a person vouches")
+	}
+	if newPlan(t, tr, complete("/usr/bin/server"), harden.Policy{}).Vouched {
+		t.Error("nobody vouches")
+	}
+}
+
+// answered is a policy that drops a path whatever the evidence says.
+func answered(path string) harden.Policy {
+	return harden.Policy{Rebase: true, Drop: []string{path}, Answers: []harden.Answer{{Path: path, Reason: "x"}}}
 }
 
 func TestConflicts(t *testing.T) {

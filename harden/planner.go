@@ -58,6 +58,8 @@ type planner struct {
 	answers      map[*file]*answer
 	settled      []Settled
 	commandRules []*commandRule
+	sources      map[string]*profile.Source // of the profile, by id
+	ttyTells     bool                       // a terminal is the mark of a person
 	gates        *gates
 }
 
@@ -89,6 +91,7 @@ func Preview(ctx context.Context, t *layers.Tree, id profile.Identity, prof *pro
 	if err != nil {
 		return nil, err
 	}
+	p.readOrigins()
 	p.setGates()
 	if err := p.checkFit(id); err != nil {
 		return nil, err

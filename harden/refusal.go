@@ -80,15 +80,10 @@ func (p *planner) checkFit(id profile.Identity) error {
 // sawRuns tells whether somebody saw a program of the container run: what is only
 // declared, and what people ran by hand, prove nothing about the rest.
 func (p *planner) sawRuns() bool {
-	observed := map[string]bool{}
-	for i := range p.prof.Sources {
-		s := &p.prof.Sources[i]
-		observed[s.ID] = s.Kind == profile.KindObserved
-	}
 	return slices.ContainsFunc(p.prof.Executables, func(x profile.Executable) bool {
 		seen := len(x.Seen) == 0
 		for id := range x.Seen {
-			seen = seen || observed[id]
+			seen = seen || p.sources[id] != nil && p.sources[id].Kind == profile.KindObserved
 		}
 		return seen && !p.byHand(&x)
 	})

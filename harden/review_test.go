@@ -292,3 +292,21 @@ dir usr/share/curl/empty`
 		}
 	}
 }
+
+// TestFailedLookup takes a path that was not there for no use of what is there
+// now, and a file that the image does not have for no use of anything.
+func TestFailedLookup(t *testing.T) {
+	t.Parallel()
+	prof := complete("/usr/bin/server")
+	prof.Missing = []profile.Missing{{Path: "/usr/lib/libcurl.so.4", Errno: []string{"ENOENT"}}, {Path: "/var/lib/curl/history"}}
+	prof.Files = []profile.File{{Path: "/usr/lib/tls/libcurl.so.4", Access: []string{profile.AccessOpen}}}
+	pl := newPlan(t, tree(t, debianText(), server), prof, harden.Policy{})
+	for _, p := range []string{"usr/lib/libcurl.so.4", "usr/lib/libcurl.so.4.8.0", "var/lib/curl/history"} {
+		if pl.Keeps(p) {
+			t.Errorf("%s stays: %+v", p, pl.Explain(p))
+		}
+	}
+	if len(pl.Missing) != 1 || pl.Missing[0] != "/usr/lib/tls/libcurl.so.4" {
+		t.Errorf("missing: %v", pl.Missing)
+	}
+}

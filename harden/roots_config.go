@@ -98,6 +98,24 @@ func (p *planner) checkStarts() {
 			continue
 		}
 		p.checkRuns(c.name, f, 0)
+		p.checkWrapped(c)
+	}
+}
+
+// checkWrapped checks the commands that wrappers such as tini start. One that the
+// image never had may come from a volume, and is told.
+func (p *planner) checkWrapped(c command) {
+	argv := c.argv
+	for range cmdline.MaxWrappers {
+		if argv = cmdline.Unwrap(argv); len(argv) == 0 {
+			return
+		}
+		f, _ := p.lookPath(argv[0])
+		if f == nil {
+			p.note("not-in-image", argv[0], "the config's "+c.name+" starts it, but the image does not have it")
+			return
+		}
+		p.checkRuns(c.name, f, 0)
 	}
 }
 

@@ -23,6 +23,7 @@ type attributor struct {
 	fate        func(string) Fate
 	known       map[string]verdict
 	scripts     map[string]bool // answers of scriptGone
+	byHand      bool            // what people did counts
 }
 
 // verdict is a maker with the reason that an omission shows.
@@ -63,7 +64,7 @@ func (a *attributor) of(key string) verdict {
 
 func (a *attributor) judge(key string) verdict {
 	e, seen := a.executables[key]
-	if reason := foreign(e); seen && reason != "" {
+	if reason := a.foreign(e); seen && reason != "" {
 		return verdict{makerForeign, reason}
 	}
 	switch a.fate(key) {
@@ -80,8 +81,8 @@ func (a *attributor) judge(key string) verdict {
 
 // foreign says why e is no part of the image's own workload although a path of
 // the same name may be in the image, or "".
-func foreign(e profile.Executable) string {
-	if len(e.Origin) > 0 && all(e.Origin, profile.OriginAttach) {
+func (a *attributor) foreign(e profile.Executable) string {
+	if !a.byHand && len(e.Origin) > 0 && all(e.Origin, profile.OriginAttach) {
 		return "executable-attached"
 	}
 	if len(e.Layer) == 0 || slices.Contains(e.Layer, profile.LayerImage) || slices.Contains(e.Layer, profile.LayerUnknown) {

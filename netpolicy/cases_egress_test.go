@@ -150,6 +150,8 @@ func TestCase25Foreign(t *testing.T) {
 		"egress 198.51.100.3/32 TCP/3 /tmp/debug executable-not-in-image",
 	})
 	want(t, "codes", codes(h), []string{WarnForeign, WarnNothingObserved})
+	h = hint(t, p, Options{KeepAttached: true})
+	want(t, "rules with what people did", allowedCIDRs(h), []string{"198.51.100.1/32 TCP/1", "198.51.100.4/32 TCP/4"})
 }
 
 func TestCase26OwnAddresses(t *testing.T) {

@@ -103,11 +103,13 @@ type collector struct {
 
 func newCollector(p *profile.Profile, fate func(string) Fate, opts Options) *collector {
 	w := warnings{}
+	who := newAttributor(p, fate)
+	who.byHand = opts.KeepAttached
 	return &collector{
 		opts:     opts,
 		sources:  newSources(p),
 		special:  newSpecial(ownAddrs(p)),
-		who:      newAttributor(p, fate),
+		who:      who,
 		warnings: w,
 		edges:    map[flow]*edge{},
 		loopDNS:  map[flow]*edge{},

@@ -36,6 +36,8 @@ type Options struct {
 	ImageDigest, SourceDigest, ProfileDigest string
 	// AllowMetadata makes rules for observed metadata services of clouds.
 	AllowMetadata bool
+	// KeepAttached makes rules for what people did by hand in the container, too.
+	KeepAttached bool
 	// Strict leaves out what no executable can be named for.
 	Strict bool
 	// ClusterDNS says where the cluster's resolver runs, where no inventory

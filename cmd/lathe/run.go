@@ -283,7 +283,7 @@ func (r *hardening) makeHint(env *environment, o hardenOptions, j *hardenJob) er
 		return err
 	}
 	r.hint, err = netpolicy.New(r.profile, r.fate, netpolicy.Options{
-		Selector: j.selector, Namespace: o.namespace, Name: o.policyName, AllowMetadata: o.allowMetadata, Strict: o.strict,
+		Selector: j.selector, Namespace: o.namespace, Name: o.policyName, AllowMetadata: o.allowMetadata, Strict: o.strict, KeepAttached: j.policy.KeepAttached,
 		ImageDigest: r.digest.String(), SourceDigest: r.source.Digest.String(), ProfileDigest: profileDigest.String(),
 	})
 	if err != nil {
