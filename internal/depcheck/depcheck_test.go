@@ -52,6 +52,11 @@ func rules() map[string]rule {
 			others: []string{"sigs.k8s.io/yaml", "github.com/klauspost/compress/zstd", "github.com/go-json-experiment/json/..."},
 			denied: pure(),
 		},
+		"profile/hubble": {ours: []string{"profile", "profile/fold", "profile/foreign"}, denied: pure()},
+		"profile/tracee": {
+			ours:   []string{"profile", "profile/fold", "profile/foreign"},
+			others: []string{"github.com/go-json-experiment/json/..."}, denied: pure(),
+		},
 		"profile/tetragon": {ours: []string{"profile", "profile/fold", "profile/foreign"}, denied: pure()},
 		"profile/inspektorgadget": {
 			ours:   []string{"profile", "profile/fold", "profile/foreign"},

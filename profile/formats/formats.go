@@ -8,24 +8,28 @@ import (
 
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/profile/foreign"
+	"github.com/lathe-build/lathe/profile/hubble"
 	"github.com/lathe-build/lathe/profile/inspektorgadget"
 	"github.com/lathe-build/lathe/profile/kubescape"
 	"github.com/lathe-build/lathe/profile/manifest"
 	"github.com/lathe-build/lathe/profile/seccomp"
 	"github.com/lathe-build/lathe/profile/strace"
 	"github.com/lathe-build/lathe/profile/tetragon"
+	"github.com/lathe-build/lathe/profile/tracee"
 )
 
 // All is the table: every format that can be imported, in the order of help.
 func All() []foreign.Format {
 	return []foreign.Format{
+		hubble.Format(),
 		inspektorgadget.Format(),
-		inspektorgadget.PolicyFormat(),
 		kubescape.Format(),
 		manifest.Format(),
+		inspektorgadget.PolicyFormat(),
 		seccomp.Format(),
 		strace.Format(),
 		tetragon.Format(),
+		tracee.Format(),
 	}
 }
 
