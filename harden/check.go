@@ -36,8 +36,8 @@ func (p *problems) all() []string {
 
 // CheckOutput compares an image with the plan that it was made by: every entry
 // that stays is there, in its layer, with the content, mode, owner, times and
-// attributes that the plan says; nothing else is in any layer. It gives the
-// differences in words.
+// attributes that the plan says; nothing else is in any layer; the config's
+// commands resolve. It gives the differences in words.
 func CheckOutput(ctx context.Context, out *layers.Tree, pl *Plan) ([]string, error) {
 	var p problems
 	want, next := keptByLayer(pl)
@@ -73,6 +73,9 @@ func CheckOutput(ctx context.Context, out *layers.Tree, pl *Plan) ([]string, err
 		}
 	}
 	if err := p.contents(ctx, out, ids, sums); err != nil {
+		return nil, err
+	}
+	if err := p.starts(out, pl); err != nil {
 		return nil, err
 	}
 	return p.all(), nil

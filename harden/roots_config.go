@@ -119,6 +119,10 @@ func (p *planner) checkWrapped(c command) {
 	}
 }
 
+// libraryNotFound is the finding about a library that the image did not have
+// before either.
+const libraryNotFound = "library-not-found"
+
 // maxInterpreters is how many scripts may interpret each other; Linux allows 4.
 const maxInterpreters = 5
 
@@ -155,7 +159,7 @@ func (p *planner) checkLinks(what string, f *file) {
 			g, _ := p.resolve(d.Path)
 			if d.Path == "" || g == nil {
 				if f.seen && !p.rebased {
-					p.note("library-not-found", todo[0].path, "needs "+strconv.Quote(d.Name)+", which no loader directory has; the profile saw it run all the same")
+					p.note(libraryNotFound, todo[0].path, "needs "+strconv.Quote(d.Name)+", which no loader directory has; the profile saw it run all the same")
 					continue
 				}
 				p.refuse(fmt.Sprintf("the config's %s: %q needs %q, which is not in the image", what, "/"+todo[0].path, d.Name))

@@ -125,10 +125,14 @@ func tamper(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[1] {
 	case "manifest":
 		l.edit(image.KindImage, func(m document) bool { m["annotations"] = document{"by": "mallory"}; return true })
-	case "config":
+	case "config", "entrypoint":
+		field, value := "Env", "LD_PRELOAD=/tmp/backdoor.so"
+		if args[1] == "entrypoint" {
+			field, value = "Entrypoint", "/usr/bin/backdoor"
+		}
 		l.edit(image.KindImage, func(m document) bool {
 			config := l.parse(l.get(m["config"].(document)["digest"]))
-			config["config"].(document)["Entrypoint"] = []any{"/usr/bin/backdoor"}
+			config["config"].(document)[field] = []any{value}
 			l.setJSON(m["config"].(document), config)
 			return true
 		})
