@@ -26,6 +26,7 @@ const (
 	planFile   = "plan.json"
 	hintFile   = "hint.json"
 	policyFile = "networkpolicy.yaml"
+	ciliumFile = "networkpolicy.cilium.yaml"
 	reportMD   = "report.md"
 	reportJSON = "report.json"
 )
@@ -225,6 +226,7 @@ func (r *hardening) writeFiles(dir string) error {
 	}{
 		{hintFile, r.hintJSON, 0o600},
 		{policyFile, r.hintYAML, 0o644},
+		{ciliumFile, r.hintCilium, 0o644},
 		{reportMD, md.Bytes(), 0o644},
 		{reportJSON, js, 0o644},
 	}

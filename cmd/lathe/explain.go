@@ -44,7 +44,7 @@ func findPlan(ctx context.Context, env *environment, g *global, o hardenOptions)
 		doc, err := readPlan(o.image)
 		return doc, func() {}, err
 	}
-	o.compression, o.dryRun = "keep", true
+	o.compression, o.dryRun, o.hint = "keep", true, defaultHintFlags()
 	j, err := o.job()
 	if err != nil {
 		return nil, nil, err

@@ -54,6 +54,7 @@ type hardenOptions struct {
 	policyName    string
 	allowMetadata bool
 	strict        bool
+	hint          hintFlags
 }
 
 const hardenHelp = `Harden an image: drop what the profile never saw used and nothing that stays
@@ -107,6 +108,7 @@ func newHarden(env *environment, g *global) *cobra.Command {
 	f.StringVar(&o.policyName, "policy-name", "", "`name` of the network policy")
 	f.BoolVar(&o.allowMetadata, "allow-metadata", false, "let the network policy allow a cloud's metadata service that was used")
 	f.BoolVar(&o.strict, "strict", false, "leave connections that no executable is known for out of the network policy")
+	o.hint.add(cmd)
 	return cmd
 }
 
@@ -136,6 +138,7 @@ type hardenJob struct {
 	to          []image.Ref
 	policy      harden.Policy
 	selector    map[string]string
+	hint        netpolicy.Options // as far as flags say
 	compression layers.Compression
 	output      string  // directory of plan, report and hint; "" writes none
 	withImage   bool    // the directory holds the image, too
@@ -169,6 +172,9 @@ func (o *hardenOptions) job() (*hardenJob, error) {
 		if j.selector, err = netpolicy.ParseSelector(o.selector); err != nil {
 			return nil, usage("--selector: %w", err)
 		}
+	}
+	if j.hint, err = o.hint.check(); err != nil {
+		return nil, err
 	}
 	if o.dryRun {
 		return j, nil
@@ -239,7 +245,7 @@ func (o *hardenOptions) keepInputs(j *hardenJob) error {
 	for _, r := range j.to {
 		outputs = append(outputs, r.Path)
 	}
-	for _, in := range slices.Concat([]string{j.source.Path, o.key, o.policy}, o.profiles, o.manifests) {
+	for _, in := range slices.Concat([]string{j.source.Path, o.key, o.policy}, o.profiles, o.manifests, []string{o.hint.peers}, o.hint.inventories) {
 		for _, out := range outputs {
 			if in == "" || in == "-" || out == "" {
 				continue

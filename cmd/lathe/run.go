@@ -32,16 +32,17 @@ type hardening struct {
 	top      image.Entry // what is delivered: an image, or an index of the targets
 	digest   v1.Hash
 
-	planFile  string // plan.json in the spool: of a large image it is large
-	planHash  v1.Hash
-	hint      *netpolicy.Hint
-	hintJSON  []byte
-	hintYAML  []byte
-	noYAML    string // why there is no policy
-	report    *report.Report
-	predicate []byte
-	signed    []signedEntry
-	leftOut   []string // platforms
+	planFile   string // plan.json in the spool: of a large image it is large
+	planHash   v1.Hash
+	hint       *netpolicy.Hint
+	hintJSON   []byte
+	hintYAML   []byte
+	hintCilium []byte // nil when no external peer has a name and nobody asked
+	noYAML     string // why there is no policy
+	report     *report.Report
+	predicate  []byte
+	signed     []signedEntry
+	leftOut    []string // platforms
 }
 
 // target is one platform.
@@ -282,10 +283,14 @@ func (r *hardening) makeHint(env *environment, o hardenOptions, j *hardenJob) er
 	if err != nil {
 		return err
 	}
-	r.hint, err = netpolicy.New(r.profile, r.fate, netpolicy.Options{
-		Selector: j.selector, Namespace: o.namespace, Name: o.policyName, AllowMetadata: o.allowMetadata, Strict: o.strict, KeepAttached: j.policy.KeepAttached,
-		ImageDigest: r.digest.String(), SourceDigest: r.source.Digest.String(), ProfileDigest: profileDigest.String(),
-	})
+	opts := j.hint
+	opts.Selector, opts.Namespace, opts.Name, opts.AllowMetadata, opts.Strict = j.selector, o.namespace, o.policyName, o.allowMetadata, o.strict
+	opts.KeepAttached = j.policy.KeepAttached
+	opts.ImageDigest, opts.SourceDigest, opts.ProfileDigest = r.digest.String(), r.source.Digest.String(), profileDigest.String()
+	if err := o.hint.read(&opts); err != nil {
+		return err
+	}
+	r.hint, err = netpolicy.New(r.profile, r.fate, opts)
 	if err != nil {
 		return fmt.Errorf("making the network-policy hint: %w", err)
 	}
@@ -295,6 +300,11 @@ func (r *hardening) makeHint(env *environment, o hardenOptions, j *hardenJob) er
 	r.hintYAML, err = r.hint.YAML()
 	if r.noYAML = noPolicy(err); err != nil && r.noYAML == "" {
 		return fmt.Errorf("making the network policy: %w", err)
+	}
+	if r.noYAML == "" && (o.hint.cilium || r.hint.HasNames()) {
+		if r.hintCilium, err = netpolicy.Render(r.hint, netpolicy.Cilium); err != nil {
+			return fmt.Errorf("making the network policy: %w", err)
+		}
 	}
 	if r.noYAML != "" && !o.dryRun {
 		env.note("no networkpolicy.yaml: %s", r.noYAML)

@@ -84,6 +84,9 @@ func (r *hardening) outputList(j *hardenJob) []report.Output {
 	if r.hintYAML != nil {
 		add("network policy", filepath.Join(j.output, policyFile))
 	}
+	if r.hintCilium != nil {
+		add("Cilium policy", filepath.Join(j.output, ciliumFile))
+	}
 	return list
 }
 
@@ -188,6 +191,16 @@ func peerText(p netpolicy.Peer) string {
 	switch {
 	case p.Kind == netpolicy.PeerAny:
 		return "anywhere"
+	case p.Kind == netpolicy.PeerInternet:
+		return "every public address"
+	case p.Kind == netpolicy.PeerAPIServer:
+		return "the cluster's API server"
+	case p.Kind == netpolicy.PeerNamespace:
+		return "pods of namespace " + p.Namespace
+	case p.Kind == netpolicy.PeerPods && len(p.Via) > 0:
+		return p.Via[0]
+	case p.Kind == netpolicy.PeerPods:
+		return "pods of namespace " + p.Namespace
 	case p.Kind == netpolicy.PeerClusterDNS:
 		return "the cluster's DNS"
 	case len(list) > maxPeers:

@@ -61,6 +61,7 @@ type evidence struct {
 	plan      []byte   // the one that the attestation names
 	hint      []byte   // likewise
 	policy    []byte   // networkpolicy.yaml, nil when it is not there
+	cilium    []byte   // networkpolicy.cilium.yaml, likewise
 	predicate *sign.Predicate
 	done      []string // checks that passed
 }
@@ -142,8 +143,10 @@ func (e *evidence) checkDocuments() error {
 		return fmt.Errorf("the plan has the digest %s, the attestation says %s", hashOf(e.plans[0]), p.Plan)
 	}
 	e.done = append(e.done, "plan")
-	if len(e.hints) == 0 && e.policy != nil {
-		return fmt.Errorf("%s is there without %s, which it is checked with", policyFile, hintFile)
+	for name, text := range map[string][]byte{policyFile: e.policy, ciliumFile: e.cilium} {
+		if len(e.hints) == 0 && text != nil {
+			return fmt.Errorf("%s is there without %s, which it is checked with", name, hintFile)
+		}
 	}
 	if len(e.hints) == 0 {
 		return nil
@@ -152,21 +155,32 @@ func (e *evidence) checkDocuments() error {
 		return errors.New("the hint is not the one that the attestation names")
 	}
 	e.done = append(e.done, "hint")
-	if e.policy == nil {
-		return nil
+	return e.checkPolicies()
+}
+
+// checkPolicies compares the policies with what the hint says.
+func (e *evidence) checkPolicies() error {
+	for _, file := range []struct {
+		name, what string
+		form       netpolicy.Form
+		text       []byte
+	}{{policyFile, "network policy", netpolicy.Core, e.policy}, {ciliumFile, "Cilium policy", netpolicy.Cilium, e.cilium}} {
+		if file.text == nil {
+			continue
+		}
+		hint, err := netpolicy.ParseHint(e.hint)
+		if err != nil {
+			return fmt.Errorf("reading the hint: %w", err)
+		}
+		want, err := netpolicy.Render(hint, file.form)
+		if err != nil {
+			return fmt.Errorf("rendering the network policy: %w", err)
+		}
+		if !bytes.Equal(want, file.text) {
+			return fmt.Errorf("%s is not what the hint says", file.name)
+		}
+		e.done = append(e.done, file.what)
 	}
-	hint, err := netpolicy.ParseHint(e.hint)
-	if err != nil {
-		return fmt.Errorf("reading the hint: %w", err)
-	}
-	want, err := hint.YAML()
-	if err != nil {
-		return fmt.Errorf("rendering the network policy: %w", err)
-	}
-	if !bytes.Equal(want, e.policy) {
-		return fmt.Errorf("%s is not what the hint says", policyFile)
-	}
-	e.done = append(e.done, "network policy")
 	return nil
 }
 

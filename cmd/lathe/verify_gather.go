@@ -114,7 +114,7 @@ func gatherDir(ctx context.Context, g *global, dir string) (*evidence, error) {
 
 // readFiles reads what lies beside the image.
 func (e *evidence) readFiles(dir string) error {
-	for _, file := range []string{planFile, hintFile, policyFile} {
+	for _, file := range []string{planFile, hintFile, policyFile, ciliumFile} {
 		raw, err := readBounded(filepath.Join(dir, file))
 		if errors.Is(err, fs.ErrNotExist) && file != planFile {
 			continue
@@ -127,6 +127,8 @@ func (e *evidence) readFiles(dir string) error {
 			e.plans = [][]byte{raw}
 		case hintFile:
 			e.hints = [][]byte{raw}
+		case ciliumFile:
+			e.cilium = raw
 		default:
 			e.policy = raw
 		}
