@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -106,7 +107,7 @@ func (s portSet) hasName(p Packet) bool {
 		return false
 	}
 	for name, port := range p.Pod.Ports {
-		if port == p.Port && s.names[name] {
+		if port == p.Port && s.names[name] && strings.HasPrefix(name, p.Protocol+"/") {
 			return true
 		}
 	}
