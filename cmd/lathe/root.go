@@ -130,7 +130,7 @@ func newRoot(env *environment) *cobra.Command {
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "say nothing but results and errors")
 	f.StringVar(&g.format, "format", "text", "form of results: text or json")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newHarden(env, g), newExplain(env, g), newVerify(env, g), newProfile(env, g), newNetpol(env, g), newGenerateKeyPair(env, g), newVersion(env, g))
+	root.AddCommand(newHarden(env, g), newExplain(env, g), newVerify(env, g), newRecord(env, g), newProfile(env, g), newNetpol(env, g), newGenerateKeyPair(env, g), newVersion(env, g))
 	root.SetHelpCommand(newHelp())
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)

@@ -16,13 +16,6 @@ import (
 	"github.com/lathe-build/lathe/layers"
 )
 
-// BoxOptions say where and with what containers are run.
-type BoxOptions struct {
-	Runtime string // name or path of runc or crun; "" takes the one that is installed
-	Dir     string // where to unpack; "" is the system's directory for temporary files
-	State   string // where running containers are listed; "" is /run/lathe
-}
-
 // Box is an unpacked image and what its containers need.
 type Box struct {
 	config  v1.Config

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,7 +82,10 @@ func (b *Box) Start(ctx context.Context, s *Store, o Options) (_ *Container, err
 			return nil, err
 		}
 	}
-	return c, c.engine.start(ctx)
+	if err := c.engine.start(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // prepare makes network, mounts and configuration.
@@ -178,12 +180,6 @@ func (c *Container) ExitCode() int {
 // Logs is the end of what the container wrote to its standard output and
 // error.
 func (c *Container) Logs() string { return c.logs.String() }
-
-// Port is a port of the container and where it is reached on the host.
-type Port struct {
-	Port uint16
-	Host netip.AddrPort
-}
 
 // Ports are the published ports, in the order of the options. In the host's
 // network nothing is published: ports are where they are.

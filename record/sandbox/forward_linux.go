@@ -37,7 +37,7 @@ type routes struct {
 func newRoutes(o Options) routes {
 	r := routes{outbound: o.Network.Mode != NetworkNone, links: map[netip.AddrPort]string{}, udpSlots: make(chan struct{}, udpLimit)}
 	for i, l := range o.Links {
-		r.links[netip.AddrPortFrom(linkAddr(i), l.Port)] = l.Target
+		r.links[netip.AddrPortFrom(LinkAddr(i), l.Port)] = l.Target
 	}
 	if r.outbound {
 		r.resolver = hostResolver("/etc/resolv.conf")
@@ -243,7 +243,7 @@ func hosts(o Options, hostname string) string {
 		b.WriteString(containerAddr().String() + "\t" + hostname + "\n")
 	}
 	for i, l := range o.Links {
-		address := linkAddr(i).String()
+		address := LinkAddr(i).String()
 		if host, _, err := net.SplitHostPort(l.Target); !own && err == nil {
 			address = host
 		}

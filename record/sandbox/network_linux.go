@@ -37,7 +37,9 @@ func netAddr(last byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 2, la
 func gatewayAddr() netip.Addr   { return netAddr(2) }
 func resolverAddr() netip.Addr  { return netAddr(3) }
 func containerAddr() netip.Addr { return netAddr(15) }
-func linkAddr(i int) netip.Addr { return netAddr(byte(firstLink + i)) } //nolint:gosec // linkLimit bounds it
+
+// LinkAddr is the address in the container of the link with this position.
+func LinkAddr(i int) netip.Addr { return netAddr(byte(firstLink + i)) } //nolint:gosec // linkLimit bounds it
 
 // network is what a container is connected to.
 type network struct {

@@ -46,6 +46,19 @@ type Options struct {
 	Created func(ctx context.Context, pid int) error
 }
 
+// BoxOptions say where and with what containers are run.
+type BoxOptions struct {
+	Runtime string // name or path of runc or crun; "" takes the one that is installed
+	Dir     string // where to unpack; "" is the system's directory for temporary files
+	State   string // where running containers are listed; "" is /run/lathe
+}
+
+// Port is a port of the container and where it is reached on the host.
+type Port struct {
+	Port uint16
+	Host netip.AddrPort
+}
+
 // NetworkMode is what a container is connected to.
 type NetworkMode string
 
