@@ -65,8 +65,7 @@ func attended(ctx context.Context, o AttachOptions, tracer Tracer) error {
 			if o.Test == nil {
 				return nil // this is how such a recording is ended by hand
 			}
-			<-tested
-			return context.Cause(ctx)
+			return errors.Join(context.Cause(ctx), <-tested)
 		case <-tick.C:
 			notify(Event{Kind: EventProgress, Scenario: "attached", Progress: tracer.Progress()})
 			if o.Ended != nil && o.Ended() {

@@ -29,8 +29,8 @@ func nameLinks(p *profile.Profile, links map[netip.AddrPort]LinkEnd) {
 			c.Peer.NameSource = append(c.Peer.NameSource, profile.NameUser)
 			slices.Sort(c.Peer.NameSource)
 		}
-		if real, err := netip.ParseAddr(end.Host); err == nil && !real.IsLoopback() {
-			c.Peer.IP = real.String()
+		if host, err := netip.ParseAddr(end.Host); err == nil && !host.IsLoopback() {
+			c.Peer.IP = host.String()
 		}
 	}
 }

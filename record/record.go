@@ -12,6 +12,7 @@ import (
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/record/sandbox"
+	"github.com/lathe-build/lathe/record/trace"
 )
 
 // Start scenarios.
@@ -35,6 +36,9 @@ var (
 	ErrTest = errors.New("the test failed")
 	// ErrDied says that the container ended before it was stopped.
 	ErrDied = errors.New("the container ended by itself")
+	// ErrUnsupported is what errors of the recorder wrap where this machine
+	// cannot record. They say what to do instead.
+	ErrUnsupported = trace.ErrUnsupported
 	// ErrNotReady says that the container was not ready in time.
 	ErrNotReady = errors.New("the container was not ready in time")
 )

@@ -30,6 +30,9 @@ func (r *Report) Markdown(w io.Writer) error {
 		}
 		d.printf("\n")
 	}
+	if r.Run != nil {
+		d.run(r.Run)
+	}
 	if r.Hint != nil {
 		d.hint(r.Hint)
 	}

@@ -35,6 +35,7 @@ type Job struct {
 	Result    string     `json:"result,omitempty"`  // digest of the image or index that was made
 	LeftOut   []LeftOut  `json:"leftOut,omitempty"` // platforms that are not in the result
 	Hint      *Hint      `json:"networkHint,omitempty"`
+	Run       *Run       `json:"run,omitempty"`
 	Signature *Signature `json:"signature,omitempty"`
 	Outputs   []Output   `json:"outputs,omitempty"`
 }
@@ -43,6 +44,20 @@ type Job struct {
 type LeftOut struct {
 	Platform string `json:"platform"`
 	Why      string `json:"why"`
+}
+
+// Run is what a run of the hardened image under a recorder showed. It passed, or
+// there would be no result.
+type Run struct {
+	Scenarios []string `json:"scenarios"`           // tests and start scenarios
+	Repaired  []Missed `json:"repaired,omitempty"`  // kept because an earlier run missed it
+	LookedFor []Missed `json:"lookedFor,omitempty"` // dropped, and only looked for
+}
+
+// Missed is a path that a run of the hardened image asked for in vain.
+type Missed struct {
+	Path string `json:"path"`
+	Why  string `json:"why"` // who asked for it, and how
 }
 
 // Hint sums up the network-policy hint. The texts are one line each.

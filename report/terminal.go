@@ -33,6 +33,9 @@ func (r *Report) Terminal(w io.Writer, style Style) error {
 	for _, l := range r.LeftOut {
 		s.wrap(label("left out").in(yellow), escape(l.Platform)+": "+escape(l.Why))
 	}
+	if r.Run != nil {
+		s.run(r.Run)
+	}
 	if r.Hint != nil {
 		s.hint(r.Hint)
 	}

@@ -52,6 +52,18 @@ type Predicate struct {
 	Platforms []Platform `json:"platforms"`
 	// Verified are the names of the checks that the result passed, sorted.
 	Verified []string `json:"verified"`
+	// Run is the run of the result under a recorder, if there was one.
+	Run *Run `json:"run,omitempty"`
+}
+
+// Run is a run of the hardened image that passed: every scenario succeeded, and
+// nothing that was dropped was asked for other than to see whether it is there.
+type Run struct {
+	// Scenarios are the names of the tests and start scenarios, sorted.
+	Scenarios []string `json:"scenarios"`
+	// Repaired are the paths that an earlier run missed and that are kept for
+	// it, sorted.
+	Repaired []string `json:"repaired,omitempty"`
 }
 
 // Tool is a program and its version.
@@ -133,6 +145,9 @@ func (p Predicate) sorted() Predicate {
 	p.Vouched = sortedHashes(p.Vouched)
 	p.Overrides = sortedStrings(p.Overrides)
 	p.Verified = sortedStrings(p.Verified)
+	if p.Run != nil {
+		p.Run = &Run{Scenarios: sortedStrings(p.Run.Scenarios), Repaired: sortedStrings(p.Run.Repaired)}
+	}
 	p.Platforms = slices.Clone(p.Platforms)
 	for i, pl := range p.Platforms {
 		p.Platforms[i].DroppedClasses = sortedStrings(pl.DroppedClasses)

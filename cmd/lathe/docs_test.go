@@ -175,6 +175,7 @@ func TestExitCodes(t *testing.T) {
 		{"wrong use within", background, fmt.Errorf("harden: %w", usage("no such flag")), 2},
 		{"an output that exists", background, fmt.Errorf("writing: %w", image.ErrExists), 2},
 		{"a conflict", background, fmt.Errorf("planning: %w", &harden.Conflict{Reasons: []string{"x"}}), 3},
+		{"a run that fails", background, fmt.Errorf("running: %w", proofError{[]string{"x"}}), 3},
 		{"a refusal", background, fmt.Errorf("planning: %w", &harden.Refusal{Reasons: []string{"x"}}), 4},
 		{"interrupted", stopped(syscall.SIGINT), context.Canceled, 130},
 		{"interrupted, whatever it then said", stopped(syscall.SIGINT), fails, 130},

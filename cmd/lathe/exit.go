@@ -13,6 +13,7 @@ import (
 	"github.com/lathe-build/lathe/image"
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/record"
 	"github.com/lathe-build/lathe/sign"
 )
 
@@ -54,7 +55,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed
 	case errors.As(err, &use), errors.Is(err, image.ErrExists):
 		return exitUsage
-	case errors.As(err, &conflict):
+	case errors.As(err, &conflict), errors.As(err, new(proofError)):
 		return exitGate
 	case errors.As(err, &refusal):
 		return exitUnsafe
@@ -76,6 +77,8 @@ func hint(err error) string {
 		return "use --level binaries, or --allow-stale-rpmdb, which the attestation records"
 	case errors.As(err, &refusal):
 		return "record the profile on this image, or keep what is needed with --keep"
+	case errors.As(err, new(unsupportedError)) && !errors.Is(err, record.ErrUnsupported):
+		return "record on a Linux machine where you are root and runc is installed, or import what strace saw: lathe profile import --help"
 	case errors.As(err, &conflict):
 		return "take the rule out, or answer the conflict in a policy (docs/policy.md)"
 	case errors.As(err, &limit):

@@ -40,6 +40,9 @@ type hardenOptions struct {
 	to          []string
 	force       bool
 	dryRun      bool
+	verify      bool
+	repair      bool
+	run         runFlags
 	compression string
 	key         string
 	passwordFD  int
@@ -64,6 +67,7 @@ needs, write the result with its plan, report and network-policy hint, sign it.
   lathe harden IMAGE --profile a.json --profile b.json --push registry.example.com/web:hardened --key cosign.key
   lathe harden IMAGE --profile profile.json --manifest deploy.yaml -o out
   lathe harden IMAGE --profile profile.json --dry-run
+  lathe harden IMAGE --profile profile.json --verify --repair -o out -- ./smoke-test.sh
 
 -o writes a directory: image/ (an OCI layout with signature and attestation),
 plan.json, report.md, report.json, hint.json and networkpolicy.yaml. It appears
@@ -72,24 +76,39 @@ image first, then signature and attestation, and moves the tag last.
 
 Levels: binaries drops unused programs and scripts. packages (the default) also
 drops libraries and packages that nothing used, package-manager state and
-documentation.`
+documentation.
+
+--verify runs the result with the tests after -- before anything is written, the
+way lathe record runs an image, and fails when a test fails, the container dies,
+or something asks in vain for a dropped path. --repair keeps exactly these paths
+and tries again, never a program that was only looked for, nor one of a class
+that the policy denies.`
 
 func newHarden(env *environment, g *global) *cobra.Command {
 	o := hardenOptions{passwordFD: -1}
 	cmd := &cobra.Command{
 		Use: "harden IMAGE --profile FILE... [-o DIR] [--push REF] [--to REF]", Short: "Harden an image to its profile",
-		Long: hardenHelp, Args: args(cobra.ExactArgs(1)),
+		Long: hardenHelp,
 		RunE: func(cmd *cobra.Command, a []string) error {
-			o.image = a[0]
+			line, err := o.split(a, cmd.ArgsLenAtDash())
+			if err != nil {
+				return err
+			}
 			job, err := o.job()
 			if err != nil {
+				return err
+			}
+			if job.run, err = o.runPlan(line, cmd.Flags().Changed("scenarios")); err != nil {
 				return err
 			}
 			return runHarden(cmd.Context(), env, g, o, job)
 		},
 	}
 	addPlanFlags(cmd, g, &o)
+	addRunFlags(cmd, &o.run)
 	f := cmd.Flags()
+	f.BoolVar(&o.verify, "verify", false, "run the result under the recorder with the tests after --, and write nothing when it fails")
+	f.BoolVar(&o.repair, "repair", false, "with --verify: keep what the run missed, and harden again")
 	f.StringVarP(&o.output, "output", "o", "", "write image, plan, report and hint to this new `directory`")
 	f.StringVar(&o.push, "push", "", "push the image to this registry `reference`; the tag moves last")
 	f.StringArrayVar(&o.to, "to", nil, "also write the image to this `place`: oci:DIR, docker-archive:FILE, docker-daemon:NAME; repeatable")
@@ -143,6 +162,7 @@ type hardenJob struct {
 	output      string  // directory of plan, report and hint; "" writes none
 	withImage   bool    // the directory holds the image, too
 	tagged      v1.Hash // what the tag of push named when the run began
+	run         *runPlan
 }
 
 // job checks the flags before any work: what is wrong here is a usage error.
@@ -330,17 +350,11 @@ func runHarden(ctx context.Context, env *environment, g *global, o hardenOptions
 			return err
 		}
 	}
-	r, err := plan(ctx, env, g, o, j)
+	r, err := planProved(ctx, env, g, o, j)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	if err := r.fitsPlaces(j); err != nil {
-		return err
-	}
-	if err := r.apply(ctx, env, j); err != nil {
-		return err
-	}
 	if err := r.describe(env, o, j); err != nil {
 		return err
 	}

@@ -44,6 +44,13 @@ func (r *hardening) makePredicate(j *hardenJob) error {
 	for _, t := range r.targets {
 		p.Platforms = append(p.Platforms, t.attest())
 	}
+	if r.proof != nil {
+		p.Verified = append(p.Verified, "run")
+		p.Run = &sign.Run{Scenarios: r.proof.Scenarios}
+		for _, rule := range r.repaired {
+			p.Run.Repaired = append(p.Run.Repaired, rule.Path)
+		}
+	}
 	var err error
 	if r.predicate, err = p.Marshal(); err != nil {
 		return fmt.Errorf("writing the predicate: %w", err)

@@ -39,7 +39,7 @@ func dockerFlags() map[string]dockerFlag {
 			}
 			return err
 		}},
-		"-d": ignored, "--detach": ignored, "--rm": ignored, "--init=false": ignored,
+		"-d": ignored, "--detach": ignored, "--rm": ignored,
 		"--name": ignoredValue, "--restart": ignoredValue, "--pull": ignoredValue, "-l": ignoredValue, "--label": ignoredValue,
 	}
 }
@@ -75,31 +75,14 @@ func (r *runFlags) takeDocker(line []string) (string, error) {
 	if len(line) == 0 || line[0] != "run" {
 		return "", usage("--docker takes a docker run command after --")
 	}
-	known := dockerFlags()
-	for line = line[1:]; len(line) > 0 && strings.HasPrefix(line[0], "-"); {
-		name, value, inline := strings.Cut(line[0], "=")
-		line = line[1:]
-		if name == "--" {
+	line = line[1:]
+	for len(line) > 0 && strings.HasPrefix(line[0], "-") {
+		if line[0] == "--" {
+			line = line[1:]
 			break
 		}
-		flag, ok := known[name]
-		if !ok && !strings.HasPrefix(name, "--") && len(name) > 2 { // -eA=1, -p80:80, -dit
-			if flag, ok = known[name[:2]]; ok && flag.value {
-				value, inline = strings.TrimPrefix(name[2:]+cutTail(inline, value), "="), true
-			} else if ok {
-				line = slices.Insert(line, 0, "-"+name[2:])
-			}
-		}
-		if !ok {
-			return "", usage("docker run %s is not known here; these are: %s", name, strings.Join(slices.Sorted(maps.Keys(known)), " "))
-		}
-		if flag.value && !inline {
-			if len(line) == 0 {
-				return "", usage("docker run %s needs a value", name)
-			}
-			value, line = line[0], line[1:]
-		}
-		if err := flag.take(r, value); err != nil {
+		var err error
+		if line, err = r.takeDockerFlag(line); err != nil {
 			return "", err
 		}
 	}
@@ -108,6 +91,31 @@ func (r *runFlags) takeDocker(line []string) (string, error) {
 	}
 	r.command = append(r.command, line[1:]...)
 	return line[0], nil
+}
+
+// takeDockerFlag takes the first flag of a line, and gives the rest.
+func (r *runFlags) takeDockerFlag(line []string) ([]string, error) {
+	known := dockerFlags()
+	name, value, inline := strings.Cut(line[0], "=")
+	line = line[1:]
+	flag, ok := known[name]
+	if !ok && !strings.HasPrefix(name, "--") && len(name) > 2 { // -eA=1, -p80:80, -dp 80:80
+		if flag, ok = known[name[:2]]; ok && flag.value {
+			value, inline = strings.TrimPrefix(name[2:]+cutTail(inline, value), "="), true
+		} else if ok {
+			line = slices.Insert(slices.Clone(line), 0, "-"+name[2:])
+		}
+	}
+	if !ok {
+		return nil, usage("docker run %s is not known here; these are: %s", name, strings.Join(slices.Sorted(maps.Keys(known)), " "))
+	}
+	if flag.value && !inline {
+		if len(line) == 0 {
+			return nil, usage("docker run %s needs a value", name)
+		}
+		value, line = line[0], line[1:]
+	}
+	return line, flag.take(r, value)
 }
 
 // cutTail puts back what strings.Cut took away.

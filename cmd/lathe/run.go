@@ -43,6 +43,8 @@ type hardening struct {
 	predicate  []byte
 	signed     []signedEntry
 	leftOut    []string // platforms
+	proof      *proof   // with --verify
+	repaired   []harden.Rule
 }
 
 // target is one platform.

@@ -71,6 +71,7 @@ type runPlan struct {
 	ready     record.Ready
 	argv      bool
 	joined    string // container whose network is joined
+	recorded  bool   // the start scenarios are those of the profile
 }
 
 // plan checks the flags. The line is what stands after "--".

@@ -16,7 +16,7 @@ import (
 func (r *hardening) makeReport(o hardenOptions, j *hardenJob) error {
 	job := report.Job{
 		Tool: "lathe " + version(), Image: o.image, Level: string(j.policy.Level), DryRun: o.dryRun,
-		Source: r.source.Digest.String(), Hint: r.hintSummary(),
+		Source: r.source.Digest.String(), Hint: r.hintSummary(), Run: r.runSummary(),
 	}
 	if !o.dryRun {
 		job.Result = r.digest.String()

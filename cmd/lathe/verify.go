@@ -20,14 +20,18 @@ import (
 )
 
 type verifyOptions struct {
-	key    string
-	source string
+	key      string
+	source   string
+	run      bool
+	profiles []string
+	platform string
+	flags    runFlags
 }
 
 func newVerify(env *environment, g *global) *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
-		Use: "verify REF|DIR --key FILE [--source IMAGE]", Short: "Check a hardened image against its signature, attestation and plan",
+		Use: "verify REF|DIR --key FILE [--source IMAGE] [--run [-- TEST...]]", Short: "Check a hardened image against its signature, attestation and plan",
 		Long: `Check everything that can be checked about a hardened image: the signature and
 the attestation with your public key, every blob's digest, the plan and the hint
 against the attestation, every entry of every layer against the plan. With
@@ -35,18 +39,39 @@ against the attestation, every entry of every layer against the plan. With
 
 A DIR needs no network, and no key is ever taken from it.
 
+--run starts the image as lathe record does and runs the tests after --. It fails
+when a test fails, the container dies, or something asks in vain to execute, open
+or read a link that was dropped; it prints these paths, who asked, and the rules
+that would keep them. What was only looked for is listed. With --run the key may
+be left out: then only the plan is compared with the image.
+
   lathe verify out --key cosign.pub
-  lathe verify registry.example.com/web:hardened --key cosign.pub --source registry.example.com/web:1.4`,
-		Args: args(cobra.ExactArgs(1)),
+  lathe verify registry.example.com/web:hardened --key cosign.pub --source registry.example.com/web:1.4
+  lathe verify out --run --profile profile.json -- ./smoke-test.sh`,
 		RunE: func(cmd *cobra.Command, a []string) error {
-			if o.key == "" {
-				return usage("no key: give the public key with --key FILE")
+			name, line, err := o.split(a, cmd.ArgsLenAtDash())
+			if err != nil {
+				return err
 			}
-			return runVerify(cmd.Context(), env, g, o, a[0])
+			h := hardenOptions{run: o.flags}
+			p, err := h.runPlan(line, cmd.Flags().Changed("scenarios"))
+			if err != nil {
+				return err
+			}
+			if o.key != "" {
+				if err := runVerify(cmd.Context(), env, g, o, name); err != nil || !o.run {
+					return err
+				}
+			}
+			return runProof(cmd.Context(), env, g, o, name, p)
 		},
 	}
 	cmd.Flags().StringVar(&o.key, "key", "", "public key `file`")
 	cmd.Flags().StringVar(&o.source, "source", "", "also compare with this original `IMAGE`")
+	cmd.Flags().BoolVar(&o.run, "run", false, "run the image under the recorder with the tests after --")
+	cmd.Flags().StringArrayVarP(&o.profiles, "profile", "p", nil, "with --run: the profile of the original, a `file`; its start scenarios are run, too; repeatable")
+	cmd.Flags().StringVar(&o.platform, "platform", "", "with --run: which platform of an index to run (default: this machine's)")
+	addRunFlags(cmd, &o.flags)
 	addLimitFlags(cmd, &g.limits)
 	return cmd
 }

@@ -85,6 +85,7 @@ func rules() map[string]rule {
 			ours:   []string{"profile", "profile/fold"},
 			others: []string{"github.com/cilium/ebpf/...", "golang.org/x/net/dns/dnsmessage", "golang.org/x/sys/unix"},
 		},
+		"record": {ours: []string{"profile", "layers", "record/sandbox", "record/trace"}, others: []string{v1, "golang.org/x/sys/unix"}},
 		"record/sandbox": {
 			ours: []string{"layers"},
 			others: []string{
@@ -93,7 +94,7 @@ func rules() map[string]rule {
 			},
 		},
 		"cmd/lathe": {
-			ours:   []string{"record", "report", "vuln", "netpolicy", "netpolicy/inventory", "harden", "layers", "profile", "profile/foreign", "profile/formats", "image", "sign", "internal/plainjson"},
+			ours:   []string{"record", "record/sandbox", "report", "vuln", "netpolicy", "netpolicy/inventory", "harden", "layers", "profile", "profile/foreign", "profile/formats", "image", "sign", "internal/plainjson"},
 			others: []string{v1, "github.com/spf13/cobra", "golang.org/x/term", "github.com/klauspost/compress/zstd"},
 		},
 	}
