@@ -62,6 +62,7 @@ demo: build ## the main job on a real nginx image: build, harden, sign, verify, 
 
 bench: ## measure against a floor and a naive pipeline; writes docs/benchmarks.md
 	go run ./bench/cmd/bench -md docs/benchmarks.md
+	go test -run '^$$' -bench Overhead -benchtime 10x ./record/trace
 
 fuzz: ## run every fuzz target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -60,6 +60,13 @@ func part(name string) error {
 		return storm()
 	case "wait":
 		return wait()
+	case "serve":
+		return timed(serve)
+	case "walk":
+		if err := plant(); err != nil {
+			return err
+		}
+		return timed(walk)
 	case "old":
 		return exec.Command("/bin/old").Run()
 	default:

@@ -20,7 +20,7 @@ import (
 )
 
 // needRecorder skips, aloud, where this machine cannot record.
-func needRecorder(t *testing.T) {
+func needRecorder(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("SKIPPED: recording containers is not for -short")
@@ -45,7 +45,7 @@ var (
 )
 
 // workload is the path of internal/workload's program.
-func workload(t *testing.T) string {
+func workload(t testing.TB) string {
 	t.Helper()
 	buildOnce.Do(func() {
 		dir, err := os.MkdirTemp("", "lathe-workload-") //nolint:usetesting // for all tests; TestMain removes it
@@ -81,7 +81,7 @@ type image struct {
 }
 
 // newImage makes the root filesystem of internal/workload.
-func newImage(t *testing.T) image {
+func newImage(t testing.TB) image {
 	t.Helper()
 	img := image{dir: t.TempDir(), entries: map[string]string{}}
 	box := workload(t)
@@ -105,7 +105,7 @@ func newImage(t *testing.T) image {
 	}
 	write("entry", "#!/bin/interp\n", 0o755)
 	for _, name := range strings.Fields(`etc/stat-only etc/accessed etc/no-link etc/dir/listed etc/openat2 etc/statx etc/chmod
-		etc/chown etc/truncate etc/unlink etc/thread etc/uring etc/of-the-runtime etc/never etc/kept-open etc/after
+		etc/chown etc/truncate etc/unlink etc/thread etc/uring etc/of-the-runtime etc/never etc/kept-open etc/after etc/page
 		data/rel/v1/conf data/rel/v1/other data/rel/v1/at data/rel/v1/cwd lib/code.so lib/data.bin dev/null`) {
 		write(name, "content of "+name, 0o644)
 	}
@@ -126,7 +126,7 @@ func newImage(t *testing.T) image {
 	return img
 }
 
-func (img image) snapshot(t *testing.T) {
+func (img image) snapshot(t testing.TB) {
 	t.Helper()
 	err := filepath.WalkDir(img.dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -182,7 +182,7 @@ type container struct {
 }
 
 // create makes a container that start starts.
-func create(t *testing.T, img image, args ...string) *container {
+func create(t testing.TB, img image, args ...string) *container {
 	t.Helper()
 	c := &container{cmd: exec.Command(workload(t), append([]string{"launch", img.dir}, args...)...)}
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
@@ -200,7 +200,7 @@ func create(t *testing.T, img image, args ...string) *container {
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(time.Minute, func() { _ = c.cmd.Process.Kill() })
+	timer := time.AfterFunc(5*time.Minute, func() { _ = c.cmd.Process.Kill() })
 	t.Cleanup(func() {
 		timer.Stop()
 		_ = c.cmd.Process.Kill()
@@ -210,7 +210,7 @@ func create(t *testing.T, img image, args ...string) *container {
 	return c
 }
 
-func (c *container) expect(t *testing.T, want string) {
+func (c *container) expect(t testing.TB, want string) {
 	t.Helper()
 	line, err := c.stdout.ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != want {
@@ -218,7 +218,7 @@ func (c *container) expect(t *testing.T, want string) {
 	}
 }
 
-func (c *container) start(t *testing.T) {
+func (c *container) start(t testing.TB) {
 	t.Helper()
 	if _, err := io.WriteString(c.stdin, "go\n"); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func (c *container) enter(program string) ([]byte, error) {
 	return exec.Command("nsenter", "-t", strconv.Itoa(c.cmd.Process.Pid), "-m", "-r", "-w", program).CombinedOutput()
 }
 
-func (c *container) wait(t *testing.T) {
+func (c *container) wait(t testing.TB) {
 	t.Helper()
 	_, _ = io.Copy(io.Discard, c.stdout)
 	if err := c.cmd.Wait(); err != nil {
@@ -239,7 +239,7 @@ func (c *container) wait(t *testing.T) {
 }
 
 // record runs a whole container under a recorder.
-func record(t *testing.T, img image, opts Options, args ...string) *profile.Profile {
+func record(t testing.TB, img image, opts Options, args ...string) *profile.Profile {
 	t.Helper()
 	c := create(t, img, args...)
 	opts.Target.PID = c.cmd.Process.Pid
@@ -253,7 +253,7 @@ func record(t *testing.T, img image, opts Options, args ...string) *profile.Prof
 	return stop(t, r)
 }
 
-func stop(t *testing.T, r *Recorder) *profile.Profile {
+func stop(t testing.TB, r *Recorder) *profile.Profile {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
