@@ -81,7 +81,7 @@ func TestOddImagesConform(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			bundle, err := container.Unpack(ctx, plain(t, ctx, filepath.Join(out, "image")), "latest", filepath.Join(dir, "bundle"))
+			bundle, err := container.Unpack(ctx, plain(ctx, t, filepath.Join(out, "image")), "latest", filepath.Join(dir, "bundle"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +92,7 @@ func TestOddImagesConform(t *testing.T) {
 			if c.OwnProgram {
 				return
 			}
-			checkRuns(t, ctx, bundle, fmt.Sprintf("odd-%d-%d", os.Getpid(), i))
+			checkRuns(ctx, t, bundle, fmt.Sprintf("odd-%d-%d", os.Getpid(), i))
 		})
 	}
 }
@@ -118,7 +118,7 @@ func buildProgram(t *testing.T) []byte {
 
 // plain gives a layout that umoci can read: it knows no zstd, so skopeo, which
 // does, copies such an image with gzip.
-func plain(t *testing.T, ctx context.Context, dir string) string {
+func plain(ctx context.Context, t *testing.T, dir string) string {
 	t.Helper()
 	l, err := image.ReadLayout(ctx, dir, image.Limits{})
 	if err != nil {
@@ -235,7 +235,7 @@ func attributes(name string) ([]string, error) {
 }
 
 // checkRuns starts the image and waits for its output.
-func checkRuns(t *testing.T, ctx context.Context, b *container.Bundle, name string) {
+func checkRuns(ctx context.Context, t *testing.T, b *container.Bundle, name string) {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, container.Runtime(), "run", "--bundle", b.Dir, name)
 	if output, err := cmd.CombinedOutput(); err != nil || string(output) != "it runs\n" {

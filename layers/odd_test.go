@@ -1,6 +1,7 @@
 package layers_test
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,4 +165,53 @@ func limitsOf(t *testing.T, flags []string) layers.Limits {
 		t.Fatalf("unknown limit %s", flags[0])
 	}
 	return l
+}
+
+// TestConfigFields changes of a config what a rewrite must change, and nothing
+// else: fields that nobody here knows stay, with their bytes.
+func TestConfigFields(t *testing.T) {
+	t.Parallel()
+	_, img := open(t, "file a\nfile b\n---\nfile c")
+	raw, err := img.RawConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const more = `"moby.buildkit.buildinfo.v1":"e30=","x-vendor":{"b":1.0,"a":[1e3,null,"<&>"]},"docker_version":"20.10","author":"me",`
+	const run = `"Healthcheck":{"Test":["CMD-SHELL","true"],"StartInterval":5},"OnBuild":["RUN x"],"Shell":["/bin/sh","-c"],"ArgsEscaped":true,"StopSignal":"SIGQUIT","X-Unknown":{"z":0}`
+	text := strings.Replace(string(raw), `"config":{`, more+`"config":{`+run+",", 1)
+	text = strings.Replace(text, ",}", "}", 1)
+	tree := openImage(t, patched{img, []byte(text)})
+	res := rewrite(t, tree, func(e layers.Entry) layers.Edit { return layers.Edit{Drop: e.Path == "a"} })
+	got, err := res.Image.RawConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after := fields(t, []byte(text)), fields(t, got)
+	for _, name := range []string{"rootfs", "history"} {
+		if before[name] == "" || after[name] == "" {
+			t.Errorf("there is no %s", name)
+		}
+		delete(before, name)
+		delete(after, name)
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+	if len(after) < 8 {
+		t.Errorf("only %d fields", len(after))
+	}
+}
+
+// fields are the members of a document as they are written.
+func fields(t *testing.T, raw []byte) map[string]string {
+	t.Helper()
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for k, v := range doc {
+		out[k] = string(v)
+	}
+	return out
 }
