@@ -99,7 +99,7 @@ func TestNamedTests(t *testing.T) {
 			t.Errorf("docs/faults.md names %s.%s, which is in %v", m[1], m[2], byName[m[2]])
 		}
 	}
-	if loose := regexp.MustCompile("(?:^|[^.])\\b(Test|Fuzz)[A-Z]\\w+").FindString(string(raw)); loose != "" {
+	if loose := regexp.MustCompile(`(?:^|[^.])\b(Test|Fuzz)[A-Z]\w+`).FindString(string(raw)); loose != "" {
 		t.Errorf("docs/faults.md names %q without its package", loose)
 	}
 	if named < 60 {
