@@ -18,7 +18,8 @@ import (
 // 2100.
 func clocks() map[string]string {
 	return map[string]string{
-		"image/retry.go": "the wait that a registry asks for as a date",
+		"image/retry.go":            "the wait that a registry asks for as a date",
+		"cmd/lathe/run_progress.go": "how long nothing new was seen, on the terminal",
 	}
 }
 
