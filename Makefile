@@ -21,6 +21,7 @@ install: ## install lathe into GOBIN
 
 test: ## run the fast tests: no root, no network, no containers
 	go test ./...
+	cd netpolicy/oracle && go test -mod=mod ./...
 
 check: fmt vet lint test ## what must be green before a push
 
