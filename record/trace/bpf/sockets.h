@@ -51,6 +51,26 @@ __noinline int sock_of(u32 fd)
 	return 0;
 }
 
+/*
+ * is_followed reports whether data on a descriptor matters: packets do, and
+ * streams to name servers. It is the way out of most reads and writes, and
+ * therefore reads little.
+ */
+static __always_inline bool is_followed(u32 fd)
+{
+	struct file *f = file_of(fd);
+	struct socket *sock;
+	struct sock *sk;
+
+	if (!f || (BPF_CORE_READ(f, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return false;
+	sock = BPF_CORE_READ(f, private_data);
+	sk = BPF_CORE_READ(sock, sk);
+	if (BPF_CORE_READ(sk, sk_type) != SOCK_STREAM)
+		return true;
+	return BPF_CORE_READ(sk, __sk_common.skc_dport) == __builtin_bswap16(DNS_PORT);
+}
+
 /* take_peer puts the address that is in s->sa into s->net. */
 static __always_inline bool take_peer(struct scratch *s)
 {

@@ -136,13 +136,11 @@ __noinline int do_traffic(void)
 	u32 namelen = 0;
 	u64 name = 0;
 
-	if (!s || sock_of(s->args[0]))
+	if (!s || (s->ret < 0 && !s->call.out))
+		return 0;
+	if (!is_followed(s->args[0]) || sock_of(s->args[0]))
 		return 0;
 	if (s->net.family != AF_INET && s->net.family != AF_INET6)
-		return 0;
-	if (s->net.type == SOCK_STREAM && s->net.rport != DNS_PORT)
-		return 0;
-	if (s->ret < 0 && !s->call.out)
 		return 0;
 	switch (s->call.class) {
 	case CLASS_BUFFER:
