@@ -43,6 +43,7 @@ func hasMeta(glob string) bool { return strings.ContainsAny(glob, `*?[\`) }
 type pattern struct {
 	segs  []string
 	plain string // the components in front of the first with a star
+	part  string // a text without stars that every match has
 }
 
 func newPattern(glob string) pattern {
@@ -52,12 +53,22 @@ func newPattern(glob string) pattern {
 		n++
 	}
 	g.plain = strings.Join(g.segs[:n], "/")
+	for _, seg := range g.segs[n:] {
+		if strings.ContainsAny(seg, `[\`) {
+			continue
+		}
+		for part := range strings.FieldsFuncSeq(seg, func(r rune) bool { return r == '*' || r == '?' }) {
+			if len(part) > len(g.part) {
+				g.part = part
+			}
+		}
+	}
 	return g
 }
 
 // match tells whether a path is named by a glob or lies below what it names.
 func (g pattern) match(p string) bool {
-	if !strings.HasPrefix(p, g.plain) {
+	if !strings.HasPrefix(p, g.plain) || !strings.Contains(p[len(g.plain):], g.part) {
 		return false
 	}
 	return matchSegments(g.segs, strings.Split(p, "/"))

@@ -54,6 +54,7 @@ type planner struct {
 	names     map[int][]string               // content entry → library names in it
 	unread    []Finding                      // about content that could not be read for them
 
+	barriers     *barriers
 	barredBy     map[*file]*matcher // the rules that name barred files
 	answers      map[*file]*answer
 	settled      []Settled

@@ -136,20 +136,49 @@ func (p *planner) firstMatch(list []*matcher, f *file) *matcher {
 	return nil
 }
 
-// bar marks what drop and deny rules name.
+// barrier is a file that a drop or deny rule names.
+type barrier struct {
+	file *file
+	rule *matcher
+}
+
+// bar marks what drop and deny rules name. They name the same however often the
+// levels are decided.
 func (p *planner) bar() {
+	if p.barriers == nil {
+		p.findBarriers()
+	}
+	for _, b := range p.barriers.files {
+		kind := DropRule
+		if b.rule.rule.Do == DoDeny {
+			kind = DenyRule
+		}
+		p.forbid(b.file, b.rule, Reason{Kind: kind, Note: b.rule.text})
+	}
+	p.matchless(p.barriers.drops)
+}
+
+// barriers are all of them, and the rules that were asked.
+type barriers struct {
+	files []barrier
+	drops []*matcher
+}
+
+func (p *planner) findBarriers() {
 	drops, denies := p.matchers(DoDrop, p.pol.Drop), p.matchers(DoDeny, nil)
+	p.barriers = &barriers{drops: drops}
 	for _, f := range p.order {
 		if f.class == dir {
 			continue
 		}
-		if m := p.firstMatch(drops, f); m != nil {
-			p.forbid(f, m, Reason{Kind: DropRule, Note: m.text})
-		} else if m := p.firstMatch(denies, f); m != nil {
-			p.forbid(f, m, Reason{Kind: DenyRule, Note: m.text})
+		m := p.firstMatch(drops, f)
+		if m == nil {
+			m = p.firstMatch(denies, f)
+		}
+		if m != nil {
+			p.barriers.files = append(p.barriers.files, barrier{f, m})
 		}
 	}
-	p.matchless(drops)
 }
 
 // matchless tells the rules that match nothing.

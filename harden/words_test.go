@@ -70,6 +70,10 @@ func TestPattern(t *testing.T) {
 		{"usr/b[ia]n", "usr/bin", true},
 		{"usr/bin", "usr/binary", false},
 		{"srv/**", "srv", true},
+		{"s[r]v/x*", "srv/xy", true},
+		{"**/a?cd*", "x/abcde/f", true},
+		{"**/a?cd*", "x/abdce/f", false},
+		{`**/a\*`, "x/a*", true},
 		{strings.Repeat("**/", 8) + "z", strings.Repeat("a/", 200) + "b", false},
 	} {
 		if got := newPattern(tc.rule).match(tc.path); got != tc.want {
