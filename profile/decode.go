@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxSkipDepth bounds the nesting of x- fields, which are not decoded.
@@ -20,24 +21,21 @@ const maxInterned = 1 << 16
 
 // decodeProfile decodes and validates one JSON document.
 func decodeProfile(data []byte, lim Limits, fromYAML bool) (*Profile, error) {
-	in := json.NewDecoder(bytes.NewReader(data))
-	in.UseNumber()
-	d := &decoder{in: in, lim: lim, interned: map[string]string{}, fields: map[reflect.Type]map[string]member{}}
+	in := newTokens(data)
+	d := &decoder{in: in, lim: lim, fields: map[reflect.Type]map[string]member{}}
 	if fromYAML {
 		d.fields[reflect.TypeFor[Count]()] = yamlCount()
 	}
 	var doc document
 	err := d.value(reflect.ValueOf(&doc).Elem())
-	if err == nil {
-		if _, trailing := in.Token(); !errors.Is(trailing, io.EOF) {
-			err = errors.New("there is something after the end of the document")
-		}
+	if err == nil && !in.ended() {
+		err = errors.New("there is something after the end of the document")
 	}
 	if foreign := checkEnvelope(doc, data, err); foreign != nil {
 		return nil, foreign
 	}
 	if err != nil {
-		return nil, positioned(err, data, in.InputOffset())
+		return nil, positioned(err, data, in.offset())
 	}
 	if err := doc.Validate(); err != nil {
 		return nil, err
@@ -57,8 +55,7 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 
 // UnmarshalJSON decodes a string or {"b64": ...}.
 func (p *Path) UnmarshalJSON(data []byte) error {
-	in := json.NewDecoder(bytes.NewReader(data))
-	d := &decoder{in: in, lim: Limits{}.withDefaults(), interned: map[string]string{}}
+	d := &decoder{in: newTokens(data), lim: Limits{}.withDefaults()}
 	return d.path(reflect.ValueOf(p).Elem())
 }
 
@@ -92,10 +89,9 @@ func orNone(s string) string {
 // decoder reads values of this package's types: strictly, within limits, with
 // errors that name the field.
 type decoder struct {
-	in              *json.Decoder
+	in              *tokens
 	lim             Limits
 	entries, values int
-	interned        map[string]string
 	fields          map[reflect.Type]map[string]member
 }
 
@@ -120,7 +116,7 @@ func (d *decoder) value(v reflect.Value) error {
 	case reflect.Struct:
 		return d.structure(v)
 	default:
-		token, err := d.in.Token()
+		token, err := d.in.next()
 		if err != nil {
 			return err
 		}
@@ -129,15 +125,15 @@ func (d *decoder) value(v reflect.Value) error {
 }
 
 // open reads the token that starts a list or object; null starts none.
-func (d *decoder) open(want json.Delim, name string) (bool, error) {
-	token, err := d.in.Token()
+func (d *decoder) open(want jsontext.Kind, name string) (bool, error) {
+	token, err := d.in.next()
 	if err != nil {
 		return false, err
 	}
-	if token == nil {
+	if token.kind == 'n' {
 		return false, nil
 	}
-	if token != want {
+	if token.kind != want {
 		return false, unexpected(name, token)
 	}
 	return true, nil
@@ -149,17 +145,20 @@ func (d *decoder) list(v reflect.Value) error {
 		return err
 	}
 	kind := v.Type().Elem()
-	for i := 0; d.in.More(); i++ {
-		name := func() string { return "[" + strconv.Itoa(i) + "]" }
-		if err := d.count(kind); err != nil {
-			return at(name(), err)
+	for i := 0; d.in.more(); i++ {
+		err := d.count(kind)
+		if err == nil {
+			if v.Len() == v.Cap() {
+				v.Grow(1)
+			}
+			v.SetLen(i + 1)
+			err = d.value(v.Index(i))
 		}
-		v.Set(reflect.Append(v, reflect.Zero(kind)))
-		if err := d.value(v.Index(i)); err != nil {
-			return at(name(), err)
+		if err != nil {
+			return at("["+strconv.Itoa(i)+"]", err)
 		}
 	}
-	_, err = d.in.Token()
+	_, err = d.in.next()
 	return err
 }
 
@@ -182,7 +181,7 @@ func (d *decoder) object(v reflect.Value) error {
 		return err
 	}
 	v.Set(reflect.MakeMap(v.Type()))
-	for d.in.More() {
+	for d.in.more() {
 		key, err := d.key()
 		if err != nil {
 			return err
@@ -200,7 +199,7 @@ func (d *decoder) object(v reflect.Value) error {
 		}
 		v.SetMapIndex(name, value)
 	}
-	_, err = d.in.Token()
+	_, err = d.in.next()
 	return err
 }
 
@@ -211,13 +210,13 @@ func (d *decoder) structure(v reflect.Value) error {
 	}
 	members := d.membersOf(v.Type())
 	var given []string
-	for d.in.More() {
+	for d.in.more() {
 		key, err := d.key()
 		if err != nil {
 			return err
 		}
 		if strings.HasPrefix(key, "x-") {
-			if err := d.skip(); err != nil {
+			if err := d.in.skip(); err != nil {
 				return at(printable(key), err)
 			}
 			continue
@@ -236,7 +235,7 @@ func (d *decoder) structure(v reflect.Value) error {
 			return at(key, err)
 		}
 	}
-	_, err = d.in.Token()
+	_, err = d.in.next()
 	return err
 }
 
@@ -247,7 +246,7 @@ func (d *decoder) member(v reflect.Value, m member) error {
 	if !m.isPath {
 		return d.value(v)
 	}
-	token, err := d.in.Token()
+	token, err := d.in.next()
 	if err != nil {
 		return err
 	}
@@ -255,40 +254,17 @@ func (d *decoder) member(v reflect.Value, m member) error {
 }
 
 func (d *decoder) key() (string, error) {
-	token, err := d.in.Token()
+	token, err := d.in.next()
 	if err != nil {
 		return "", err
 	}
-	key, ok := token.(string)
-	if !ok {
+	if token.kind != '"' {
 		return "", unexpected("a field name", token)
 	}
-	if len(key) > d.lim.StringBytes {
+	if len(token.text) > d.lim.StringBytes {
 		return "", fmt.Errorf("a field name longer than %d bytes", d.lim.StringBytes)
 	}
-	return d.intern(key), nil
-}
-
-// skip reads a value of any shape.
-func (d *decoder) skip() error {
-	for depth := 0; ; {
-		token, err := d.in.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth > maxSkipDepth {
-			return fmt.Errorf("more than %d levels deep", maxSkipDepth)
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
+	return token.text, nil
 }
 
 func (d *decoder) membersOf(t reflect.Type) map[string]member {
@@ -317,18 +293,4 @@ func yamlCount() map[string]member {
 	members := membersOf(reflect.TypeFor[Count]())
 	members["false"] = members["n"]
 	return members
-}
-
-// intern makes equal short strings one string.
-func (d *decoder) intern(s string) string {
-	if len(s) > 64 {
-		return s
-	}
-	if old, ok := d.interned[s]; ok {
-		return old
-	}
-	if len(d.interned) < maxInterned {
-		d.interned[s] = s
-	}
-	return s
 }

@@ -1,12 +1,13 @@
 package profile
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // fieldError is an error at a field, whose name grows on the way out.
@@ -43,29 +44,27 @@ func (e *syntaxError) Error() string { return fmt.Sprintf("line %d: %v", e.line,
 func (e *syntaxError) Unwrap() error { return e.err }
 
 func positioned(err error, data []byte, offset int64) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		offset = syntax.Offset
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err, offset = errors.New("the document ends early"), int64(len(data))
+	case errors.As(err, &syntax):
+		err, offset = syntax.Err, syntax.ByteOffset
 	}
 	return &syntaxError{lineOf(data, offset), err}
 }
 
-func unexpected(want string, token json.Token) error {
-	var found string
-	switch t := token.(type) {
-	case nil:
-		found = "null"
-	case string:
-		found = strconv.Quote(shorten(t))
-	case json.Number:
-		found = shorten(t.String())
-	case json.Delim:
-		found = map[json.Delim]string{'{': "an object", '[': "a list"}[t]
-	default:
-		found = fmt.Sprint(t)
+func unexpected(want string, t token) error {
+	found := t.kind.String()
+	switch t.kind {
+	case '"':
+		found = strconv.Quote(shorten(t.text))
+	case '0':
+		found = shorten(t.text)
+	case '{':
+		found = "an object"
+	case '[':
+		found = "a list"
 	}
 	return fmt.Errorf("%s is not %s", found, want)
 }

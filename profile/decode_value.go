@@ -2,7 +2,6 @@ package profile
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,40 +9,30 @@ import (
 	"time"
 )
 
-func (d *decoder) scalar(v reflect.Value, token json.Token) error {
+func (d *decoder) scalar(v reflect.Value, token token) error {
 	switch v.Kind() {
 	case reflect.String:
-		s, ok := token.(string)
-		if !ok {
+		if token.kind != '"' {
 			return unexpected("a string", token)
 		}
-		if len(s) > d.lim.StringBytes {
+		if len(token.text) > d.lim.StringBytes {
 			return fmt.Errorf("a string longer than %d bytes", d.lim.StringBytes)
 		}
-		v.SetString(d.intern(s))
+		v.SetString(token.text)
 	case reflect.Bool:
-		b, ok := token.(bool)
-		if !ok {
+		if token.kind != 't' && token.kind != 'f' {
 			return unexpected("true or false", token)
 		}
-		v.SetBool(b)
+		v.SetBool(token.kind == 't')
 	case reflect.Int, reflect.Int64:
-		n, ok := token.(json.Number)
-		if !ok {
-			return unexpected("a whole number", token)
-		}
-		i, err := strconv.ParseInt(n.String(), 10, 64)
-		if err != nil {
+		i, err := strconv.ParseInt(token.text, 10, 64)
+		if token.kind != '0' || err != nil {
 			return unexpected("a whole number", token)
 		}
 		v.SetInt(i)
 	case reflect.Uint32:
-		n, ok := token.(json.Number)
-		if !ok {
-			return unexpected("a number from 0 to 4294967295", token)
-		}
-		i, err := strconv.ParseUint(n.String(), 10, 32)
-		if err != nil {
+		i, err := strconv.ParseUint(token.text, 10, 32)
+		if token.kind != '0' || err != nil {
 			return unexpected("a number from 0 to 4294967295", token)
 		}
 		v.SetUint(i)
@@ -55,11 +44,11 @@ func (d *decoder) scalar(v reflect.Value, token json.Token) error {
 
 // path reads a path in a list: a string or {"b64": ...}.
 func (d *decoder) path(v reflect.Value) error {
-	token, err := d.in.Token()
+	token, err := d.in.next()
 	if err != nil {
 		return err
 	}
-	if token != json.Delim('{') {
+	if token.kind != '{' {
 		return d.scalar(v, token)
 	}
 	key, err := d.key()
@@ -72,22 +61,22 @@ func (d *decoder) path(v reflect.Value) error {
 	if err := d.base64(v); err != nil {
 		return at(key, err)
 	}
-	token, err = d.in.Token()
-	if err == nil && token != json.Delim('}') {
+	token, err = d.in.next()
+	if err == nil && token.kind != '}' {
 		return errors.New(`a path has no more fields than "b64"`)
 	}
 	return err
 }
 
 func (d *decoder) base64(v reflect.Value) error {
-	token, err := d.in.Token()
+	token, err := d.in.next()
 	if err != nil {
 		return err
 	}
-	text, ok := token.(string)
-	if !ok {
+	if token.kind != '"' {
 		return unexpected("a string of base64", token)
 	}
+	text := token.text
 	if len(text) > d.lim.StringBytes {
 		return fmt.Errorf("a string longer than %d bytes", d.lim.StringBytes)
 	}
@@ -100,14 +89,14 @@ func (d *decoder) base64(v reflect.Value) error {
 }
 
 func (d *decoder) time(v reflect.Value) error {
-	token, err := d.in.Token()
+	token, err := d.in.next()
 	if err != nil {
 		return err
 	}
-	text, ok := token.(string)
-	if !ok {
+	if token.kind != '"' {
 		return unexpected("a time", token)
 	}
+	text := token.text
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
 		return fmt.Errorf("%q is not a time such as 2026-11-21T20:00:00Z", shorten(text))

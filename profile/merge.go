@@ -83,23 +83,46 @@ func sameBinding(ps []*Profile) error {
 // mergeBy joins the entries of a section by key and sorts them by it. The join
 // must copy what it takes: every entry is joined to a zero one.
 func mergeBy[T any](ps []*Profile, section func(*Profile) []T, key func(T) string, join func(*T, T)) []T {
-	groups := map[string][]T{}
+	total := 0
 	for _, p := range ps {
-		for _, x := range section(p) {
-			var own T
-			join(&own, x)
-			k := key(own)
-			groups[k] = append(groups[k], own)
-		}
+		total += len(section(p))
 	}
-	if len(groups) == 0 {
+	if total == 0 {
 		return nil
 	}
-	out := make([]T, 0, len(groups))
-	for _, k := range sortedKeys(groups) {
-		out = append(out, joinAll(groups[k], join))
+	type place struct {
+		key string
+		at  int
 	}
-	return out
+	entries, order := make([]T, total), make([]place, 0, total)
+	for _, p := range ps {
+		for _, x := range section(p) {
+			own := &entries[len(order)]
+			join(own, x)
+			order = append(order, place{key(*own), len(order)})
+		}
+	}
+	byKey := func(a, b place) int { return strings.Compare(a.key, b.key) }
+	if !slices.IsSortedFunc(order, byKey) { // what was merged before is
+		slices.SortStableFunc(order, byKey)
+	}
+	out := make([]T, 0, total)
+	for len(order) > 0 {
+		same := 1
+		for same < len(order) && order[same].key == order[0].key {
+			same++
+		}
+		if same == 1 {
+			out, order = append(out, entries[order[0].at]), order[1:]
+			continue
+		}
+		group := make([]T, same)
+		for i, p := range order[:same] {
+			group[i] = entries[p.at]
+		}
+		out, order = append(out, joinAll(group, join)), order[same:]
+	}
+	return slices.Clip(out)
 }
 
 // joinAll joins entries pairwise, so that n sets that grow together cost
@@ -123,9 +146,22 @@ func union[T cmp.Ordered](a, b []T) []T {
 	if len(a)+len(b) == 0 {
 		return nil
 	}
+	if len(a) == 0 && isSet(b) {
+		return slices.Clip(slices.Clone(b))
+	}
 	all := slices.Concat(a, b)
 	slices.Sort(all)
 	return slices.Clip(slices.Compact(all))
+}
+
+// isSet reports whether a list is sorted and has nothing twice.
+func isSet[T cmp.Ordered](list []T) bool {
+	for i := 1; i < len(list); i++ {
+		if list[i-1] >= list[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // least is the smaller of two strings, where "" is no string.

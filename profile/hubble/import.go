@@ -112,8 +112,9 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 	records := foreign.NewLog(formatName, inputs, opts)
 	workloads := foreign.NewContainers(opts, func(foreign.Subject) *recording { return &recording{facts: fold.New(fold.Limits{})} })
 	var lost int64
+	var l line // of every record, to make it once
 	err := records.Records(ctx, func(rec foreign.Record) error {
-		var l line
+		l = line{}
 		if err := foreign.DecodeExact(rec.Data, &l); err != nil {
 			return err
 		}

@@ -34,8 +34,9 @@ func Format() foreign.Format {
 func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) (*profile.Profile, error) {
 	records := foreign.NewLog(formatName, ordered(inputs), opts)
 	containers := foreign.NewContainers(opts, func(foreign.Subject) *recording { return newRecording() })
+	var r record // of every record, to make it once
 	err := records.Records(ctx, func(rec foreign.Record) error {
-		var r record
+		r = record{}
 		if err := foreign.DecodeExact(rec.Data, &r); err != nil {
 			return err
 		}

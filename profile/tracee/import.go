@@ -47,8 +47,9 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 	containers := foreign.NewContainers(opts, func(foreign.Subject) *recording {
 		return &recording{facts: fold.New(fold.Limits{}), images: foreign.ImageNames{}, kinds: map[string]bool{}, unknown: map[string]bool{}}
 	})
+	var e event // of every record, to make it once
 	err := records.Records(ctx, func(rec foreign.Record) error {
-		var e event
+		e = event{Data: e.Data[:0]}
 		if err := foreign.DecodeExact(rec.Data, &e); err != nil {
 			return err
 		}
