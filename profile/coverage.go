@@ -60,8 +60,9 @@ type Coverage struct {
 	// NewFiles is how many files each run, in the order of their start, saw
 	// that no run before it had seen. Unseen estimates by Chao's second
 	// estimator, f1²/(2·f2), how many files all of them missed, where f1 and f2
-	// are the files that exactly one and exactly two runs saw. It needs three
-	// runs and is nil where there is no estimate.
+	// are the files that exactly one and exactly two runs saw; where f2 is zero,
+	// by its bias-corrected form, f1·(f1-1)/2. It needs three runs and is nil
+	// where there are fewer.
 	NewFiles []int `json:"newFiles,omitempty"`
 	Unseen   *int  `json:"unseen,omitempty"`
 }
@@ -237,9 +238,12 @@ func (p *Profile) saturation() (added []int, unseen *int) {
 		}
 		added[first]++
 	}
-	if len(runs) < 3 || twice == 0 {
+	if len(runs) < 3 {
 		return added, nil
 	}
-	estimate := once * once / (2 * twice)
+	estimate := once * (once - 1) / 2
+	if twice > 0 {
+		estimate = once * once / (2 * twice)
+	}
 	return added, &estimate
 }

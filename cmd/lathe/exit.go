@@ -43,6 +43,7 @@ func (e signalError) Error() string { return "stopped by " + e.signal.String() }
 func exitCode(ctx context.Context, err error) int {
 	var sig signalError
 	var use usageError
+	var another foreignImageError
 	var conflict *harden.Conflict
 	var refusal *harden.Refusal
 	switch {
@@ -55,8 +56,10 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed
 	case errors.As(err, &use), errors.Is(err, image.ErrExists):
 		return exitUsage
-	case errors.As(err, &conflict), errors.As(err, new(proofError)):
+	case errors.As(err, &conflict), errors.As(err, new(proofError)), errors.Is(err, errDiffers):
 		return exitGate
+	case errors.As(err, &another):
+		return exitUnsafe
 	case errors.As(err, &refusal):
 		return exitUnsafe
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,10 +14,11 @@ import (
 
 func newProfile(env *environment, g *global) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "profile", Short: "Import, check, show and merge runtime profiles",
+		Use: "profile", Short: "Import, check, show, merge, compare, filter and export runtime profiles",
 		Args: args(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newProfileImport(env, g), newProfileValidate(env, g), newProfileShow(env, g), newProfileMerge(env, g))
+	cmd.AddCommand(newProfileImport(env, g), newProfileValidate(env, g), newProfileShow(env, g), newProfileMerge(env, g),
+		newProfileDiff(env, g), newProfileFilter(env, g), newProfileExport(env, g))
 	return cmd
 }
 
@@ -55,7 +55,7 @@ func readProfiles(ctx context.Context, env *environment, names []string) (*profi
 	}
 	merged, err := profile.Merge(list...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("merging the profiles: %w", err)
+		return nil, nil, fmt.Errorf("merging the profiles: %s: %w", mixed(names, list), err)
 	}
 	return merged, list, nil
 }
@@ -109,26 +109,54 @@ func newProfileValidate(env *environment, g *global) *cobra.Command {
 }
 
 func newProfileShow(env *environment, g *global) *cobra.Command {
-	return &cobra.Command{
+	var entries bool
+	cmd := &cobra.Command{
 		Use: "show FILE...", Short: "Show what profiles are worth: runs, sources, coverage, counts",
+		Long: `Show what profiles are worth: sources, runs, what they could observe, counts, and
+from three runs on an estimate of the files that all of them missed (Chao's second
+estimator). --coverage also lists every run with what it added, and how well it is
+known that each entry is used, from the best to the worst: observed-resolved,
+observed-raw, pattern, declared, static.
+
+  lathe profile show profile.json
+  lathe profile show --coverage run-1.json run-2.json run-3.json`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			p, _, err := readProfiles(cmd.Context(), env, names)
 			if err != nil {
 				return err
 			}
-			coverage := p.Coverage()
-			if g.format == "json" {
-				return env.printJSON(coverage)
-			}
-			return coverage.Render(env.stdout)
+			return showProfile(env, g, p, entries)
 		},
 	}
+	cmd.Flags().BoolVar(&entries, "coverage", false, "list every run, and how well each entry is known")
+	return cmd
+}
+
+func showProfile(env *environment, g *global, p *profile.Profile, entries bool) error {
+	coverage := p.Coverage()
+	switch {
+	case g.format == "json" && entries:
+		return env.printJSON(struct {
+			profile.Coverage
+			Evidence []profile.EntryEvidence `json:"entries"`
+			EachRun  []profile.RunEvidence   `json:"eachRun"`
+		}{coverage, p.Evidence().Entries, p.Evidence().Runs})
+	case g.format == "json":
+		return env.printJSON(coverage)
+	}
+	if err := coverage.Render(env.stdout); err != nil || !entries {
+		return err
+	}
+	if _, err := fmt.Fprintln(env.stdout); err != nil {
+		return fmt.Errorf("writing to standard output: %w", err)
+	}
+	return p.Evidence().Render(env.stdout)
 }
 
 type mergeOptions struct {
-	output string
-	force  bool
+	outputOptions
+	rebase bool
 }
 
 func newProfileMerge(env *environment, _ *global) *cobra.Command {
@@ -137,18 +165,17 @@ func newProfileMerge(env *environment, _ *global) *cobra.Command {
 		Use: "merge FILE... -o FILE", Short: "Make one profile of several: their union, in any order",
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			p, _, err := readProfiles(cmd.Context(), env, names)
+			p, list, err := readProfiles(cmd.Context(), env, names)
 			if err != nil {
 				return err
 			}
-			var buf bytes.Buffer
-			if err := p.Write(&buf); err != nil {
-				return fmt.Errorf("writing the profile: %w", err)
+			if err := checkImages(names, list); err != nil && !o.rebase {
+				return err
 			}
-			return writeResult(env, o.output, buf.Bytes(), true, o.force)
+			return saveProfile(env, p, o.outputOptions)
 		},
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write to this `file` (default: standard output)")
-	cmd.Flags().BoolVar(&o.force, "force", false, "replace an existing file")
+	cmd.Flags().BoolVar(&o.rebase, "rebase", false, "merge evidence of different images, such as of an image and its rebuild")
+	o.add(cmd)
 	return cmd
 }

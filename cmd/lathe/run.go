@@ -98,6 +98,9 @@ func plan(ctx context.Context, env *environment, g *global, o hardenOptions, j *
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s holds no image that can be hardened", o.image)
 	}
+	if err := r.checkFits(); err != nil {
+		return nil, err
+	}
 	if err := r.declare(ctx, env, j, list); err != nil {
 		return nil, err
 	}

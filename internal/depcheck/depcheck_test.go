@@ -77,8 +77,9 @@ func rules() map[string]rule {
 		"sign":   {others: []string{registry, "github.com/sigstore/...", "github.com/go-openapi/...", "github.com/secure-systems-lab/..."}},
 
 		// Evidence of other systems: pure decoders.
-		"profile/kubescape": {ours: []string{"profile", "profile/foreign"}, denied: pure()},
+		"profile/kubescape": {ours: []string{"profile", "profile/foreign"}, others: []string{"sigs.k8s.io/yaml"}, denied: pure()},
 		"profile/seccomp":   {ours: []string{"profile", "profile/foreign"}, denied: pure()},
+		"profile/intoto":    {ours: []string{"profile", "profile/foreign"}, denied: pure()},
 		"profile/manifest":  {ours: []string{"profile", "profile/foreign", "internal/cmdline"}, denied: pure()},
 
 		"record/trace": {
@@ -94,7 +95,7 @@ func rules() map[string]rule {
 			},
 		},
 		"cmd/lathe": {
-			ours:   []string{"record", "record/sandbox", "report", "vuln", "netpolicy", "netpolicy/inventory", "harden", "layers", "profile", "profile/foreign", "profile/formats", "image", "sign", "internal/plainjson"},
+			ours:   []string{"record", "record/sandbox", "report", "vuln", "netpolicy", "netpolicy/inventory", "harden", "layers", "profile", "profile/foreign", "profile/formats", "profile/kubescape", "profile/intoto", "image", "sign", "internal/plainjson"},
 			others: []string{v1, "github.com/spf13/cobra", "golang.org/x/term", "github.com/klauspost/compress/zstd"},
 		},
 	}

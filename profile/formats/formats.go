@@ -10,6 +10,7 @@ import (
 	"github.com/lathe-build/lathe/profile/foreign"
 	"github.com/lathe-build/lathe/profile/hubble"
 	"github.com/lathe-build/lathe/profile/inspektorgadget"
+	"github.com/lathe-build/lathe/profile/intoto"
 	"github.com/lathe-build/lathe/profile/kubescape"
 	"github.com/lathe-build/lathe/profile/manifest"
 	"github.com/lathe-build/lathe/profile/seccomp"
@@ -22,6 +23,7 @@ import (
 func All() []foreign.Format {
 	return []foreign.Format{
 		hubble.Format(),
+		intoto.Format(),
 		inspektorgadget.Format(),
 		kubescape.Format(),
 		manifest.Format(),
