@@ -134,13 +134,20 @@ func (r *recording) scenario(ctx context.Context, s run) (out Outcome, err error
 		s.change(&o)
 	}
 	var tracer Tracer
-	o.Created = func(ctx context.Context, pid int) (err error) {
-		tracer, err = r.o.Trace(ctx, r.traceOptions(s, pid))
-		return err
+	var traceErr error
+	o.Created = func(ctx context.Context, pid int) error {
+		tracer, traceErr = r.o.Trace(ctx, r.traceOptions(s, pid))
+		return traceErr
 	}
 	c, startErr := r.box.Start(ctx, r.store, o)
-	if tracer == nil && startErr != nil {
-		return out, startErr // nothing of the image ran
+	switch {
+	case traceErr != nil:
+		return out, startErr
+	case tracer == nil && ctx.Err() != nil:
+		return out, context.Cause(ctx)
+	case tracer == nil: // nothing of the image ran
+		out.Err = startErr
+		return out, nil
 	}
 	tracer.Scenario(s.name)
 	out.Err = startErr

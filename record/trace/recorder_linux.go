@@ -185,13 +185,37 @@ func (r *Recorder) Progress() Progress {
 	return p
 }
 
+// settleTime is how long Stop waits for processes that are about to end: under
+// load a container's engine reports the end before the kernel is through.
+const settleTime = 2 * time.Second
+
+// settled counts the processes that still run, once none does or some time has
+// passed.
+func (r *Recorder) settled(ctx context.Context) (int, error) {
+	timed, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		n, err := r.kernel.running()
+		if n == 0 || err != nil || r.opts.Target.Running {
+			return n, err
+		}
+		select {
+		case <-timed.Done():
+			return n, nil
+		case <-tick.C:
+		}
+	}
+}
+
 // Stop ends the recording and makes the profile: native, valid, not bound to an
 // image. It should be called when the container has ended, since what runs
 // longer makes the profile incomplete.
 func (r *Recorder) Stop(ctx context.Context) (*profile.Profile, error) {
 	end := ending{end: time.Now(), start: r.start, kernel: kernelRelease(), arch: runtime.GOARCH, hooks: r.kernel.hooks}
 	var err error
-	if end.running, err = r.kernel.running(); err != nil {
+	if end.running, err = r.settled(ctx); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	if err := r.kernel.detach(); err != nil {
