@@ -50,6 +50,25 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
+// TestFullCache goes on when the cache cannot take a layer.
+func TestFullCache(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t)
+	s := w.registry()
+	small := w.mount("cache", "size=64k")
+	for range 2 {
+		w.ok(signed(s.Host+"/web:1", "-o", "out", "--force", "--cache-dir", small)...)
+		w.ok("verify", "out", "--key", "cosign.pub")
+	}
+	list, err := os.ReadDir(small)
+	w.check(err)
+	for _, d := range list {
+		if strings.HasPrefix(d.Name(), ".") {
+			t.Errorf("%s was left in the cache", d.Name())
+		}
+	}
+}
+
 // mount makes a small file system, for which one must be root.
 func (w workspace) mount(name, options string) string {
 	w.t.Helper()

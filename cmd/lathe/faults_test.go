@@ -386,3 +386,33 @@ func TestKillWhilePushing(t *testing.T) {
 		}
 	}
 }
+
+// TestKillWhileFilling kills runs that fill a cache at random moments: the next
+// run has the right result, and clears up.
+func TestKillWhileFilling(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t)
+	s := w.registry()
+	args := append(signed(s.Host+"/web:1", "-o", "out", "--cache-dir", w.path("cache")), "--force")
+	started := time.Now()
+	w.ok(args...)
+	whole := time.Since(started)
+	want := w.contents("cache")
+	for i := range 10 {
+		w.check(os.RemoveAll(w.path("cache")))
+		ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(i+1)/12)
+		cmd, _ := w.lathe(ctx, args...)
+		_ = cmd.Run() // killed, or not
+		cancel()
+		for name, sum := range w.contents("cache") {
+			if !strings.HasPrefix(name, "cache/.fill-") && want[name] != sum {
+				t.Errorf("the cache has %s of %s", name, sum)
+			}
+		}
+		w.ok(args...)
+		if diff := cmp.Diff(want, w.contents("cache")); diff != "" {
+			t.Errorf("cache (-want +got):\n%s", diff)
+		}
+	}
+	w.ok("verify", "out", "--key", "cosign.pub")
+}

@@ -85,6 +85,7 @@ func TestRefusedImages(t *testing.T) {
 			t.Parallel()
 			w := oddWorkspace(t, c.Case)
 			w.fails(append([]string{"harden", "oci:odd", "-p", "profile.json", "-o", "out"}, c.Flags...), c.Want)
+			w.fails(append([]string{"explain", "oci:odd", "-p", "profile.json", "/app"}, c.Flags...), c.Want)
 			if exists(w.path("out")) {
 				t.Error("there is an output")
 			}
