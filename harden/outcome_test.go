@@ -96,6 +96,14 @@ func TestRefusals(t *testing.T) {
 			name: "its library is dropped", conf: v1.Config{Cmd: []string{"server"}}, prof: complete("/usr/bin/server"),
 			pol: answered("/usr/lib/libssl.so.3"), want: `"/usr/bin/server" needs "/usr/lib/libssl.so.3", which would be dropped`,
 		},
+		{
+			name: "its user's name is dropped", text: "elf app type=exec\nfile etc/passwd = www:x:33:33::/:/none\\n", conf: v1.Config{Cmd: []string{"/app"}, User: "www"},
+			prof: complete("/app"), pol: harden.Policy{Rebase: true, Drop: []string{"etc/passwd"}}, want: `user "www" is looked up in "/etc/passwd", which would be dropped`,
+		},
+		{
+			name: "its group's name is dropped", text: "elf app type=exec\nfile etc/group = www:x:33:\\n", conf: v1.Config{Cmd: []string{"/app"}, User: "33:www"},
+			prof: complete("/app"), pol: harden.Policy{Rebase: true, Drop: []string{"etc/group"}}, want: `group "www" is looked up in "/etc/group", which would be dropped`,
+		},
 		{name: "losses unknown", prof: lossy(false), pol: harden.Policy{Rebase: true}, want: "complete"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

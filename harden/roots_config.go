@@ -100,6 +100,24 @@ func (p *planner) checkStarts() {
 		p.checkRuns(c.name, f, 0)
 		p.checkWrapped(c)
 	}
+	user, group, _ := strings.Cut(p.config.User, ":")
+	p.checkAccount("user", user, "etc/passwd")
+	p.checkAccount("group", group, "etc/group")
+}
+
+// checkAccount refuses a plan without the file in which engines look up a user
+// or group that the config gives by name.
+func (p *planner) checkAccount(what, name, file string) {
+	if _, err := strconv.Atoi(name); name == "" || err == nil {
+		return
+	}
+	f, _ := p.resolve(file)
+	switch {
+	case f == nil:
+		p.note("not-in-image", file, "the config's "+what+" is a name, but the image has no file to look it up in")
+	case !f.kept:
+		p.refuse(fmt.Sprintf("the config's %s %s is looked up in %s, which would be dropped", what, strconv.Quote(name), strconv.Quote("/"+file)))
+	}
 }
 
 // checkWrapped checks the commands that wrappers such as tini start. One that the
