@@ -90,6 +90,14 @@ func TestCgroup(t *testing.T) {
 			if s := p.Sources[0]; !s.Complete {
 				t.Errorf("notes %q", s.Notes)
 			}
+
+			img = newImage(t)
+			c = create(t, img, "wait")
+			pid = strconv.Itoa(c.cmd.Process.Pid)
+			if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(pid), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			attach(t, img, c, Target{Cgroup: dir, Running: true})
 		})
 	}
 	if !tried {
@@ -240,9 +248,15 @@ func TestAttach(t *testing.T) {
 	needRecorder(t)
 	img := newImage(t)
 	c := create(t, img, "wait")
+	attach(t, img, c, Target{PID: c.cmd.Process.Pid, Running: true})
+}
+
+// attach attaches to a container that waits.
+func attach(t *testing.T, img image, c *container, target Target) {
+	t.Helper()
 	c.start(t)
 	c.expect(t, "waiting")
-	r, err := Start(t.Context(), Options{Resolve: img.resolve, Target: Target{PID: c.cmd.Process.Pid, Running: true}})
+	r, err := Start(t.Context(), Options{Resolve: img.resolve, Target: target})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +275,7 @@ func TestTarget(t *testing.T) {
 	needRecorder(t)
 	for name, target := range map[string]Target{
 		"nothing": {}, "both": {PID: 1, Cgroup: "/sys"}, "this process": {PID: os.Getpid()}, "no process": {PID: 1 << 30},
-		"no group": {Cgroup: "/sys/fs/cgroup/not-there"},
+		"no group": {Cgroup: "/sys/fs/cgroup/not-there"}, "no group that runs": {Cgroup: "/sys/fs/cgroup/not-there", Running: true},
 	} {
 		if r, err := Start(t.Context(), Options{Target: target}); err == nil {
 			t.Errorf("%s was accepted", name)

@@ -41,7 +41,8 @@ type Target struct {
 	// which was created and not started, or with Running any process of it.
 	PID int
 	// Cgroup is the directory of a control group. The first program that is
-	// executed in it, in a mount namespace other than ours, is the container's.
+	// executed in it, in a mount namespace other than ours, is the container's;
+	// with Running the container is that of a process in it.
 	Cgroup string
 	// Running says that the container runs already: what its processes have
 	// open is taken from /proc, and the profile is marked as incomplete.

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -38,6 +39,41 @@ func cgroupID(dir string) (uint64, error) {
 		return 0, fmt.Errorf("finding control group %q: it is no directory", dir)
 	}
 	return st.Ino, nil
+}
+
+// processIn is a process of a control group or one below it that is in another
+// mount namespace than this process.
+func processIn(group string) (int, error) {
+	own, err := namespaceOf("self")
+	if err != nil {
+		return 0, err
+	}
+	found := 0
+	err = filepath.WalkDir(group, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "cgroup.procs" {
+			return err
+		}
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return nil //nolint:nilerr // a threaded group has none of its own
+		}
+		for _, pid := range strings.Fields(string(raw)) {
+			if ns, err := namespaceOf(pid); err == nil && ns != own {
+				if found, err = strconv.Atoi(pid); err != nil {
+					return err
+				}
+				return fs.SkipAll
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("looking for the container of control group %q: %w", group, err)
+	}
+	if found == 0 {
+		return 0, fmt.Errorf("control group %q has no process of a container", group)
+	}
+	return found, nil
 }
 
 // mountsOf is the mount points of a container, none known if the process that

@@ -44,6 +44,13 @@ func Start(ctx context.Context, opts Options) (*Recorder, error) {
 	if opts.RingBytes < os.Getpagesize() || opts.RingBytes&(opts.RingBytes-1) != 0 {
 		return nil, fmt.Errorf("a ring of %d bytes: it has to be a power of two of at least %d", opts.RingBytes, os.Getpagesize())
 	}
+	if t := &opts.Target; t.Running && t.Cgroup != "" && t.PID == 0 {
+		pid, err := processIn(t.Cgroup)
+		if err != nil {
+			return nil, err
+		}
+		t.PID, t.Cgroup = pid, ""
+	}
 	k, err := load(opts)
 	if err != nil {
 		return nil, err
