@@ -95,6 +95,25 @@ func all(list []string, word string) bool {
 	return !slices.ContainsFunc(list, func(s string) bool { return s != word })
 }
 
+// actors are the executables of an observation without interpreters of a script
+// that is named beside them: these acted for the script.
+func (a *attributor) actors(by []string) []string {
+	if len(by) < 2 {
+		return by
+	}
+	var out []string
+	for _, key := range by {
+		forScript := slices.ContainsFunc(a.executables[key].Scripts, func(script profile.Path) bool {
+			name := profile.Key(script, "")
+			return name != key && slices.Contains(by, name)
+		})
+		if !forScript {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
 // scriptGone reports whether the kept interpreter named key ran a script that is
 // dropped.
 func (a *attributor) scriptGone(key string) bool {

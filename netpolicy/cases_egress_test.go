@@ -127,6 +127,12 @@ func TestCase24Scripts(t *testing.T) {
 	want(t, "tightened", tightened(h.Tightened), []string{"egress 203.0.113.2/32 TCP/443 /usr/bin/certbot executable-removed"})
 	want(t, "warned", hasCode(h, WarnScriptUnknown), true)
 
+	// Named beside its interpreter, a script is who connected.
+	p.Network.Connect = append(p.Network.Connect, tcp("203.0.113.3", 443, "/app/python3", "/usr/bin/certbot"), tcp("203.0.113.4", 443, "/app/python3", "/app/main"))
+	h = hint(t, p, Options{})
+	want(t, "rules by script", allowedCIDRs(h), []string{"203.0.113.1/32 TCP/443", "203.0.113.4/32 TCP/443"})
+	p.Network.Connect = p.Network.Connect[:2]
+
 	p.Executables[0].Scripts = []profile.Path{"/app/main"}
 	want(t, "not warned", hasCode(hint(t, p, Options{}), WarnScriptUnknown), false)
 }

@@ -38,7 +38,7 @@ func (e *edge) record(a *attributor, by, attribution []string, t tally) {
 		e.add(makerNone, &t)
 		return
 	}
-	for _, key := range by {
+	for _, key := range a.actors(by) {
 		v := a.of(key)
 		keys[v.maker] = append(keys[v.maker], strings.ToValidUTF8(key, "?"))
 		if v.reason != "" {

@@ -128,8 +128,11 @@ func connected(fd int) error {
 	for err == unix.EINTR {
 		n, err = unix.Poll(fds, patience)
 	}
-	if err != nil || n == 0 {
-		return fmt.Errorf("no answer (%v)", err)
+	if n == 0 {
+		return unix.ETIMEDOUT
+	}
+	if err != nil {
+		return err
 	}
 	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && code != 0 {
@@ -240,9 +243,17 @@ func TestRealPackets(t *testing.T) {
 		to   string
 		want bool
 	}{
-		{web, "10.77.0.5:8080", true}, {web, "10.77.0.5:8081", false}, {web, "10.77.0.6:8080", false}, {web, "169.254.169.254:80", false},
-		{web, "[fd77::5]:8080", true}, {web, "[fd77::5]:8081", false}, {web, "[fd77::6]:8080", false},
-		{world, "10.77.0.1:9090", true}, {world, "10.77.0.1:9091", false}, {world, "[fd77::1]:9090", true}, {world, "[fd77::1]:9091", false},
+		{web, "10.77.0.5:8080", true},
+		{web, "10.77.0.5:8081", false},
+		{web, "10.77.0.6:8080", false},
+		{web, "169.254.169.254:80", false},
+		{web, "[fd77::5]:8080", true},
+		{web, "[fd77::5]:8081", false},
+		{web, "[fd77::6]:8080", false},
+		{world, "10.77.0.1:9090", true},
+		{world, "10.77.0.1:9091", false},
+		{world, "[fd77::1]:9090", true},
+		{world, "[fd77::1]:9091", false},
 	}
 	for _, a := range attempts {
 		want(t, "without a policy: "+a.to, a.from.reaches(a.to), true)

@@ -22,6 +22,7 @@ type Cluster struct {
 	byNode    map[netip.Addr]*node
 	endpoint  map[netip.Addr][]*service // services behind which an address is, without a pod
 	owned     map[owner][]*Pod
+	byLabel   map[string][]*Pod // by namespace and one label
 	items     int
 }
 
@@ -97,13 +98,17 @@ func New() *Cluster {
 func (c *Cluster) index() {
 	c.byAddr, c.byService = map[netip.Addr][]*Pod{}, map[netip.Addr][]*service{}
 	c.byNode, c.endpoint = map[netip.Addr]*node{}, map[netip.Addr][]*service{}
-	c.owned = map[owner][]*Pod{}
+	c.owned, c.byLabel = map[owner][]*Pod{}, map[string][]*Pod{}
 	slices.SortFunc(c.pods, func(a, b *Pod) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.uid, b.uid))
 	})
 	for _, p := range c.pods {
 		for _, a := range p.Addrs {
 			c.byAddr[a] = append(c.byAddr[a], p)
+		}
+		for k, v := range p.Labels {
+			key := labelKey(p.Namespace, k, v)
+			c.byLabel[key] = append(c.byLabel[key], p)
 		}
 		if p.owner.name != "" {
 			c.owned[p.owner] = append(c.owned[p.owner], p)
@@ -155,11 +160,23 @@ func (c *Cluster) NamespaceLabels(name string) map[string]string {
 // Pods are all pods, by namespace and name.
 func (c *Cluster) Pods() []*Pod { return c.pods }
 
-// Selected are the pods of a namespace that have all of the labels.
+func labelKey(namespace, key, value string) string {
+	return namespace + "\x00" + key + "=" + value
+}
+
+// Selected are the pods of a namespace that have all of the labels, of which
+// there is one at least, by name.
 func (c *Cluster) Selected(namespace string, labels map[string]string) []*Pod {
+	var few []*Pod
+	first := true
+	for k, v := range labels {
+		if with := c.byLabel[labelKey(namespace, k, v)]; first || len(with) < len(few) {
+			few, first = with, false
+		}
+	}
 	var list []*Pod
-	for _, p := range c.pods {
-		if p.Namespace == namespace && hasAll(p.Labels, labels) {
+	for _, p := range few {
+		if hasAll(p.Labels, labels) {
 			list = append(list, p)
 		}
 	}
