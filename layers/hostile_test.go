@@ -13,11 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/static"
-	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/lathe-build/lathe/internal/testimage"
 	"github.com/lathe-build/lathe/layers"
@@ -302,54 +297,3 @@ func TestAmbiguousDocuments(t *testing.T) {
 		}
 	}
 }
-
-// zstdLayer is a layer of zstd frames.
-type zstdLayer struct{ v1.Layer }
-
-func (zstdLayer) MediaType() (types.MediaType, error) { return types.OCILayerZStd, nil }
-
-// TestSkippableFrameFirst writes a blob anew that some engines take for a bare
-// archive.
-func TestSkippableFrameFirst(t *testing.T) {
-	t.Parallel()
-	for name, head := range map[string]string{"plain": "", "skippable frame": "\x50\x2a\x4d\x18\x04\x00\x00\x00toc!"} {
-		raw := tarOf(t, &tar.Header{Name: "a", Typeflag: tar.TypeReg})
-		enc, err := zstd.NewWriter(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		blob := append([]byte(head), enc.EncodeAll(raw, nil)...)
-		diffID, _, err := v1.SHA256(bytes.NewReader(raw))
-		if err != nil {
-			t.Fatal(err)
-		}
-		base := imageOf(t, raw)
-		file, err := base.ConfigFile()
-		if err != nil {
-			t.Fatal(err)
-		}
-		file.RootFS.DiffIDs, file.History = nil, nil
-		img, err := mutate.ConfigFile(mutate.MediaType(empty.Image, types.OCIManifestSchema1), file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		img, err = mutate.Append(img, mutate.Addendum{Layer: withDiffID{zstdLayer{static.NewLayer(blob, types.OCILayerZStd)}, diffID}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := layers.Rewrite(t.Context(), openImage(t, img), func(layers.Entry) layers.Edit { return layers.Edit{} })
-		if err != nil {
-			t.Fatal(err)
-		}
-		if res.Layers[0].Rewritten != (head != "") {
-			t.Errorf("%s: rewritten: %v", name, res.Layers[0].Rewritten)
-		}
-	}
-}
-
-type withDiffID struct {
-	v1.Layer
-	id v1.Hash
-}
-
-func (l withDiffID) DiffID() (v1.Hash, error) { return l.id, nil }
