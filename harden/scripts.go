@@ -42,13 +42,16 @@ func (p *planner) scanScript(f *file, text []byte) {
 	})
 }
 
-// eachCommand calls visit for every command word of a shell script.
+// eachCommand calls visit for every command word of a shell script that is not
+// the shell's own.
 func eachCommand(text []byte, visit func(line int, word string)) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, maxRead)
 	for n := 1; lines.Scan(); n++ {
 		for _, word := range cmdline.Words(lines.Text()) {
-			visit(n, word)
+			if !cmdline.IsBuiltin(word) {
+				visit(n, word)
+			}
 		}
 	}
 }

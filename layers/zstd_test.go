@@ -98,7 +98,7 @@ func TestZstdStaysZstd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // opened to read
+	defer r.Close()
 	dec, err := zstd.NewReader(r)
 	if err != nil {
 		t.Fatal(err)

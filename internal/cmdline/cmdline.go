@@ -37,7 +37,7 @@ func Of(argv []string) Needs {
 			}
 		}
 		if text, ok := ShellText(argv); ok {
-			n.Programs = append(n.Programs, slices.DeleteFunc(Words(text), isBuiltin)...)
+			n.Programs = append(n.Programs, slices.DeleteFunc(Words(text), IsBuiltin)...)
 		}
 		argv = Unwrap(argv)
 	}
@@ -46,8 +46,8 @@ func Of(argv []string) Needs {
 	return Needs{slices.Compact(n.Programs), slices.Compact(n.Files)}
 }
 
-// isBuiltin reports whether every shell has a command of this name of its own.
-func isBuiltin(name string) bool {
+// IsBuiltin reports whether every shell has a command of this name of its own.
+func IsBuiltin(name string) bool {
 	switch name {
 	case ".", ":", "[", "alias", "bg", "break", "cd", "continue", "echo", "eval", "exit", "export", "false", "fg", "getopts", "jobs",
 		"kill", "printf", "pwd", "read", "readonly", "return", "set", "shift", "test", "times", "trap", "true", "type", "ulimit",
@@ -133,9 +133,11 @@ func Words(text string) []string {
 		case isSeparator(tok):
 			expect = true
 		case !expect:
+		case tok == "for", tok == "case":
+			expect = false // a variable, or a word to compare
 		case isKeyword(tok), isAssignment(tok):
 		default:
-			expect = strings.HasPrefix(tok, "exec") && tok == "exec"
+			expect = tok == "exec"
 			if !expect && isCommandName(tok) {
 				list = append(list, tok)
 			}
@@ -188,7 +190,7 @@ func isSeparator(tok string) bool {
 
 func isKeyword(tok string) bool {
 	switch tok {
-	case "if", "then", "else", "elif", "fi", "do", "done", "while", "until", "for", "case", "esac", "in", "!", "time", "function", "command", "$":
+	case "if", "then", "else", "elif", "fi", "do", "done", "while", "until", "esac", "in", "!", "time", "function", "command", "$":
 		return true
 	}
 	return false

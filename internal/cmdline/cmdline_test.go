@@ -41,6 +41,8 @@ func TestWords(t *testing.T) {
 		"\"$APP\" x; 'quoted name' y":                nil,
 		"find . | xargs rm":                          {"find", "xargs"},
 		"while read -r l; do sed s/a/b/; done":       {"read", "sed"},
+		"for dir in a b; do mkdir $dir; done":        {"mkdir"},
+		"case dir in":                                nil,
 		"./run.sh & /usr/bin/app":                    {"./run.sh", "/usr/bin/app"},
 	} {
 		if got := Words(text); !slices.Equal(got, want) {
