@@ -55,7 +55,7 @@ func positioned(err error, data []byte, offset int64) error {
 }
 
 func unexpected(want string, t token) error {
-	found := t.kind.String()
+	var found string
 	switch t.kind {
 	case '"':
 		found = strconv.Quote(shorten(t.text))
@@ -65,6 +65,8 @@ func unexpected(want string, t token) error {
 		found = "an object"
 	case '[':
 		found = "a list"
+	default:
+		found = t.kind.String()
 	}
 	return fmt.Errorf("%s is not %s", found, want)
 }

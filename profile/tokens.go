@@ -99,6 +99,7 @@ func (t *tokens) skip() error {
 			depth++
 		case '}', ']':
 			depth--
+		default:
 		}
 		if depth > maxSkipDepth {
 			return fmt.Errorf("more than %d levels deep", maxSkipDepth)
