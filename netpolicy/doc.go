@@ -28,20 +28,27 @@
 // A direction that no complete source could see and that has no rule is left
 // out of policyTypes: absence of evidence is no evidence.
 //
+// # Peers
+//
+// Where an inventory of the cluster or a mapping by hand says what is behind an
+// address ([Options.Cluster], [Options.Mapping]), a flow is turned into what a
+// plugin sees of it before it is attributed: a Service into its pods and the
+// port that they listen on. Two addresses of the same pods are then one flow.
+// What nothing identifies stays an address.
+//
 // # Model and renderings
 //
 // A [Hint] is plain data and the only source of the renderings. Its JSON is
-// canonical; [ParseHint] reads it back strictly. [Hint.NetworkPolicy] and
-// [Hint.YAML] render it for the core API. Peers are of a [PeerKind]; whatever
-// learns to identify an address (an inventory, a mapping by hand) adds kinds
-// and renderings add forms, while flows, attribution and the evaluator stay.
+// canonical; [ParseHint] reads it back strictly. [Render] makes a policy of it in
+// one of its [Forms]. Peers are of a [PeerKind]; whatever learns to identify an
+// address adds kinds, and forms render them, while flows and attribution stay.
 //
 // # Self-check
 //
-// Before New returns, a built-in evaluator of NetworkPolicy semantics must
+// Before New returns, a built-in evaluator (package evaluate) must, in every form,
 // allow every flow that became a rule and deny every one that was tightened,
 // foreign, omitted or failed, the neighbours of every allowed address and
-// port, and a set of canaries; and a validator must accept the policy that
+// port and pod, and a set of canaries; and a validator must accept the policy that
 // repeats the checks of a real API server. Otherwise the error is
 // [ErrSelfCheck] and there is no hint.
 //

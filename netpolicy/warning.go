@@ -33,7 +33,6 @@ const (
 	WarnScriptUnknown      = "SCRIPT_UNKNOWN"
 	WarnSelector           = "SELECTOR_UNUSABLE"
 	WarnSourceOmitted      = "INGRESS_SOURCE_OMITTED"
-	WarnPartial            = "PARTIAL_POD"
 )
 
 // warningTexts are the sentences of the codes; what they are about follows.
@@ -56,7 +55,6 @@ func warningTexts() map[string]string {
 		WarnMetadata:           "a cloud's metadata or credential service was reached",
 		WarnNothingObserved:    "a complete source could see this direction and nothing that stays used it: all of it is denied",
 		WarnOutcomeUnknown:     "nobody saw how some connection attempts ended; they are allowed",
-		WarnPartial:            "containers of the pod without evidence: what they need is denied",
 		WarnPartlyUnseen:       "no source could see all of this direction; what it could not see is denied",
 		WarnPeerRange:          "peers without a single address are left out",
 		WarnPeersConflict:      "the mapping by hand and the inventory disagree; the mapping counts",

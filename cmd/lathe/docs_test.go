@@ -21,6 +21,7 @@ import (
 	"github.com/lathe-build/lathe/image"
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/netpolicy"
+	"github.com/lathe-build/lathe/netpolicy/inventory"
 	"github.com/lathe-build/lathe/sign"
 )
 
@@ -237,6 +238,10 @@ func TestLimits(t *testing.T) {
 		{"`--cache-size`", image.DefaultCacheBytes},
 		{"a plan", harden.MaxDocument},
 		{"a hint", netpolicy.MaxHintBytes},
+		{"an inventory file", inventory.MaxBytes},
+		{"an object of an inventory", inventory.MaxItemBytes},
+		{"objects of all inventories", inventory.MaxItems},
+		{"a mapping of peers", inventory.MaxMappingBytes},
 		{"a password", maxPassword},
 		{"a policy file", harden.MaxPolicyBytes},
 		{"rules, answers and words of trust of a policy", harden.MaxRules},
