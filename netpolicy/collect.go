@@ -80,6 +80,7 @@ func (e *edge) allowed() (t *tally, kept bool) {
 type collector struct {
 	opts      Options
 	namespace string // of the workload
+	attempts  bool   // what failed counts as well
 	sources   sources
 	special   special
 	who       *attributor
@@ -186,7 +187,7 @@ func (c *collector) connect(e profile.Connect, replies map[reply]bool, ownResolv
 // connected sorts a connection among noise, failures, replies and edges.
 func (c *collector) connected(e profile.Connect, f flow, seen tally, replies map[reply]bool, ownResolver bool) {
 	what := f.String()
-	if bad, known := outcome(e.Results); bad != "" {
+	if bad, known := outcome(e.Results); bad != "" && !(c.attempts && attempted(e.Results)) {
 		c.failed = append(c.failed, f)
 		c.ignore(Egress, what, bad)
 		return
@@ -321,6 +322,11 @@ func outcome(results []string) (bad string, known bool) {
 		return "UDP connect without a packet", true
 	}
 	return clip("failed: "+strings.Join(sorted(results), ", "), maxShown), true
+}
+
+// attempted reports whether a packet was sent, whatever became of it.
+func attempted(results []string) bool {
+	return slices.ContainsFunc(results, func(r string) bool { return r != profile.ResultProbeOnly })
 }
 
 // reply is a client of one of our UDP servers.

@@ -115,7 +115,7 @@ func checkRendered(t testing.TB, h *Hint) {
 		if ok {
 			t.Fatalf("YAML: %v, but there is an object", err)
 		}
-		if !errors.Is(err, ErrNoSelector) && !errors.Is(err, ErrNoDirection) && !errors.Is(err, ErrTooLarge) {
+		if !errors.Is(err, ErrNoSelector) && !errors.Is(err, ErrNoDirection) && !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrPartial) {
 			t.Fatalf("YAML: %v", err)
 		}
 		return

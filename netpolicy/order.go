@@ -24,7 +24,7 @@ func (b *builder) finish() error {
 	})
 	for _, list := range [][]Omission{b.tightened, b.foreign, b.omitted} {
 		slices.SortFunc(list, func(x, y Omission) int {
-			return cmp.Or(-cmp.Compare(x.Direction, y.Direction), comparePeers(x.Peer, y.Peer), comparePorts(x.Ports, y.Ports), slices.Compare(x.Executables, y.Executables))
+			return cmp.Or(-cmp.Compare(x.Direction, y.Direction), comparePeers(x.Peer, y.Peer), comparePorts(x.Ports, y.Ports), slices.Compare(x.Executables, y.Executables), cmp.Compare(x.Reason, y.Reason))
 		})
 	}
 	return nil

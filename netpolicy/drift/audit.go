@@ -1,0 +1,60 @@
+package drift
+
+import (
+	"github.com/lathe-build/lathe/netpolicy"
+)
+
+// Finding is a classified connection: one line of an audit.
+type Finding struct {
+	Class       Class               `json:"class"`
+	Direction   netpolicy.Direction `json:"direction"`
+	Peer        netpolicy.Peer      `json:"peer"`
+	Address     string              `json:"address,omitempty"`
+	Names       []string            `json:"names,omitempty"`
+	Protocol    string              `json:"protocol"`
+	Port        uint16              `json:"port"`
+	Executables []string            `json:"executables,omitempty"`
+	Rule        string              `json:"rule,omitempty"` // id of the rule that is for it
+	Outcome     []string            `json:"outcome,omitempty"`
+	Count       int64               `json:"count,omitempty"`
+	First       string              `json:"first,omitempty"` // RFC 3339, UTC
+	Last        string              `json:"last,omitempty"`
+	Text        string              `json:"text"` // for people
+}
+
+// Audit classifies connections, in their order.
+func (j *Judge) Audit(list []netpolicy.Connection) []Finding {
+	out := make([]Finding, 0, len(list))
+	for i := range list {
+		c := &list[i]
+		class, rule := j.Class(c)
+		f := Finding{
+			Class: class, Direction: c.Direction, Peer: c.Peer, Names: c.Names, Protocol: c.Protocol, Port: c.Port,
+			Executables: c.Executables, Rule: rule, Outcome: c.Outcome, Count: c.Count, First: c.First, Last: c.Last, Text: c.String(),
+		}
+		if c.Addr.IsValid() {
+			f.Address = c.Addr.String()
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// Key tells findings apart that are worth a line of their own: of a running
+// stream each is shown once.
+func (f *Finding) Key() string {
+	key := string(f.Class) + "\x00" + f.Text
+	for _, x := range f.Executables {
+		key += "\x00" + x
+	}
+	return key
+}
+
+// Count counts findings by class.
+func Count(list []Finding) map[Class]int {
+	n := map[Class]int{}
+	for i := range list {
+		n[list[i].Class]++
+	}
+	return n
+}
