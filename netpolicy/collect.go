@@ -187,7 +187,7 @@ func (c *collector) connect(e profile.Connect, replies map[reply]bool, ownResolv
 // connected sorts a connection among noise, failures, replies and edges.
 func (c *collector) connected(e profile.Connect, f flow, seen tally, replies map[reply]bool, ownResolver bool) {
 	what := f.String()
-	if bad, known := outcome(e.Results); bad != "" && !(c.attempts && attempted(e.Results)) {
+	if bad, known := outcome(e.Results); bad != "" && (!c.attempts || !attempted(e.Results)) {
 		c.failed = append(c.failed, f)
 		c.ignore(Egress, what, bad)
 		return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/lathe-build/lathe/netpolicy/evaluate"
 	"github.com/lathe-build/lathe/profile"
@@ -100,7 +101,11 @@ func (c Connection) String() string {
 		return "listens on " + end.String()
 	}
 	where := map[Direction]string{Ingress: "from", Egress: "to"}[c.Direction]
-	return fmt.Sprintf("%s %s %s", where, c.Peer.text(c.Addr, c.Names), end)
+	addr := c.Addr
+	if len(c.Peer.CIDRs) > 1 || len(c.Peer.CIDRs) == 1 && !strings.HasSuffix(c.Peer.CIDRs[0], fmt.Sprintf("/%d", addr.BitLen())) {
+		addr = netip.Addr{} // one of many
+	}
+	return fmt.Sprintf("%s %s %s", where, c.Peer.text(addr, c.Names), end)
 }
 
 // String names the peer for people.
@@ -127,4 +132,27 @@ func (p Peer) text(addr netip.Addr, names []string) string {
 		what = fmt.Sprintf("%s (%s)", what, some(names, shownPerWarning))
 	}
 	return clip(what, maxShown)
+}
+
+// Connections are what the rules of a hint are for, one for each peer and port:
+// what a policy that is applied beside it has to let pass.
+func (h *Hint) Connections() []Connection {
+	var all []Connection
+	for _, r := range h.Rules {
+		for _, port := range r.Ports {
+			packets := h.packets(r.Direction, r.Peer, []Port{port})
+			c := Connection{
+				Direction: r.Direction, Peer: r.Peer, Protocol: port.Protocol, Port: uint16(port.Port), Names: r.Peer.Names, //nolint:gosec // a port
+				Outcome: r.Evidence.Outcome, Count: r.Evidence.Count, First: r.Evidence.First, Last: r.Evidence.Last, Packets: packets,
+			}
+			if len(packets) > 0 {
+				c.Addr = packets[0].Addr
+			}
+			for _, x := range r.Evidence.Executables {
+				c.Executables = append(c.Executables, x.Key)
+			}
+			all = append(all, c)
+		}
+	}
+	return all
 }

@@ -34,6 +34,14 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// gateError says that something is not as it was asked to be.
+type gateError struct{ err error }
+
+func (e gateError) Error() string { return e.err.Error() }
+func (e gateError) Unwrap() error { return e.err }
+
+func gate(format string, args ...any) error { return gateError{fmt.Errorf(format, args...)} }
+
 // signalError is the cause of a context that a signal ended.
 type signalError struct{ signal os.Signal }
 
@@ -44,6 +52,7 @@ func exitCode(ctx context.Context, err error) int {
 	var sig signalError
 	var use usageError
 	var another foreignImageError
+	var gated gateError
 	var conflict *harden.Conflict
 	var refusal *harden.Refusal
 	switch {
@@ -56,7 +65,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed
 	case errors.As(err, &use), errors.Is(err, image.ErrExists):
 		return exitUsage
-	case errors.As(err, &conflict), errors.As(err, new(proofError)), errors.Is(err, errDiffers):
+	case errors.As(err, &conflict), errors.As(err, &gated), errors.As(err, new(proofError)), errors.Is(err, errDiffers):
 		return exitGate
 	case errors.As(err, &another):
 		return exitUnsafe

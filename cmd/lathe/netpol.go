@@ -19,7 +19,9 @@ the executables that stay need of the network, with the evidence. Policies are
 made from it and from nothing else.`,
 		Args: args(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newNetpolRender(env, g))
+	cmd.AddCommand(
+		newNetpolRender(env, g), newNetpolCheck(env, g), newNetpolAudit(env, g), newNetpolDiff(env, g), newNetpolMerge(env, g), newNetpolFetch(env, g),
+	)
 	return cmd
 }
 

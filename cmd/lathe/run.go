@@ -268,19 +268,28 @@ func (r *hardening) copyPlan(w io.Writer) error {
 func (r *hardening) fate(key string) netpolicy.Fate {
 	best := netpolicy.Unknown
 	for _, t := range r.targets {
-		switch t.plan.Fate(key) {
-		case harden.FateKept:
-			return netpolicy.Kept
-		case harden.FateDropped:
-			best = netpolicy.Dropped
-		case harden.FateNotInImage:
-			if best == netpolicy.Unknown {
-				best = netpolicy.NotInImage
-			}
-		case harden.FateUnknown:
+		switch fate := fateOf(t.plan, key); {
+		case fate == netpolicy.Kept:
+			return fate
+		case fate == netpolicy.Dropped, best == netpolicy.Unknown:
+			best = fate
 		}
 	}
 	return best
+}
+
+// fateOf is what a plan does with an executable, in netpolicy's words.
+func fateOf(pl *harden.Plan, key string) netpolicy.Fate {
+	switch pl.Fate(key) {
+	case harden.FateKept:
+		return netpolicy.Kept
+	case harden.FateDropped:
+		return netpolicy.Dropped
+	case harden.FateNotInImage:
+		return netpolicy.NotInImage
+	case harden.FateUnknown:
+	}
+	return netpolicy.Unknown
 }
 
 func (r *hardening) makeHint(env *environment, o hardenOptions, j *hardenJob) error {

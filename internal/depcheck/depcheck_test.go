@@ -72,6 +72,9 @@ func rules() map[string]rule {
 		"netpolicy": {
 			ours: []string{"profile", "internal/plainjson", "netpolicy/cilium", "netpolicy/evaluate", "netpolicy/inventory"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
 		},
+		"netpolicy/drift": {
+			ours: []string{"netpolicy", "netpolicy/evaluate"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
+		},
 		"report": {ours: []string{"harden", "profile", "layers", "internal/plainjson"}, denied: timeless},
 		"image":  {others: []string{registry, "github.com/klauspost/compress/...", "golang.org/x/..."}},
 		"sign":   {others: []string{registry, "github.com/sigstore/...", "github.com/go-openapi/...", "github.com/secure-systems-lab/..."}},
@@ -95,7 +98,7 @@ func rules() map[string]rule {
 			},
 		},
 		"cmd/lathe": {
-			ours:   []string{"record", "record/sandbox", "report", "vuln", "netpolicy", "netpolicy/inventory", "harden", "layers", "profile", "profile/foreign", "profile/formats", "profile/kubescape", "profile/intoto", "image", "sign", "internal/plainjson"},
+			ours:   []string{"record", "record/sandbox", "report", "vuln", "netpolicy", "netpolicy/drift", "netpolicy/inventory", "harden", "layers", "profile", "profile/foreign", "profile/formats", "profile/kubescape", "profile/intoto", "image", "sign", "internal/plainjson"},
 			others: []string{v1, "github.com/spf13/cobra", "golang.org/x/term", "github.com/klauspost/compress/zstd"},
 		},
 	}

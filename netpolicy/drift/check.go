@@ -34,8 +34,11 @@ type Policy interface {
 // purpose.
 func Check(p Policy, j *Judge, list []netpolicy.Connection) []Checked {
 	out := make([]Checked, 0, len(list))
-	for i, f := range j.Audit(list) {
-		out = append(out, Checked{j.verdict(p, &list[i], f.Class), f})
+	for i := range list {
+		for _, c := range j.split(&list[i]) {
+			f := j.finding(&c)
+			out = append(out, Checked{j.verdict(p, &c, f.Class), f})
+		}
 	}
 	return out
 }

@@ -213,7 +213,8 @@ func TestDiff(t *testing.T) {
 		{"an address more of a block", net(connect("tcp", "10.0.0.4", 80, app)), net(connect("tcp", "10.0.0.4", 80, app), connect("tcp", "10.0.0.5", 80, app)), []string{"widened egress 10.0.0.5/32 TCP/80 [/app/server] "}},
 		{
 			"a tool less", complete(profile.Network{Connect: []profile.Connect{db, connect("tcp", "10.0.0.9", 80, "/app/curl")}}),
-			net(db, connect("tcp", "10.0.0.9", 80, curl)), []string{"removed egress 10.0.0.9/32 TCP/80 [/app/curl] not observed"},
+			net(db, connect("tcp", "10.0.0.9", 80, curl)),
+			[]string{"removed egress 10.0.0.9/32 TCP/80 [/app/curl] not observed"},
 		},
 		{"another address of a name", net(called("a.example", connect("tcp", "203.0.113.8", 443, app))), net(called("a.example", connect("tcp", "203.0.113.9", 443, app))), nil},
 		{"another name", net(called("a.example", connect("tcp", "203.0.113.8", 443, app))), net(called("b.example", connect("tcp", "203.0.113.9", 443, app))), []string{

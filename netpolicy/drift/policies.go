@@ -1,0 +1,70 @@
+package drift
+
+import (
+	"fmt"
+	"slices"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
+
+	"github.com/lathe-build/lathe/netpolicy"
+	"github.com/lathe-build/lathe/netpolicy/evaluate"
+)
+
+// Policies are the network policies of a cluster that are about one workload.
+// They add up: what any of them allows passes, in a direction that any of them
+// restricts; a direction that none restricts is open.
+type Policies struct {
+	Names []string // namespace/name of those that are about the workload, sorted
+	list  []*evaluate.Evaluator
+}
+
+// Allows implements [Policy].
+func (p *Policies) Allows(q evaluate.Packet) bool {
+	restricted := false
+	for _, e := range p.list {
+		if !e.Restricts(q.Direction) {
+			continue
+		}
+		if restricted = true; e.Allows(q) {
+			return true
+		}
+	}
+	return !restricted
+}
+
+// Add takes a NetworkPolicy of the core API in JSON or YAML, if it is about the
+// pods of a hint. A policy without a namespace is taken to be in that of the
+// workload.
+func (p *Policies) Add(data []byte, w netpolicy.Workload) error {
+	np := &networkingv1.NetworkPolicy{}
+	if err := yaml.UnmarshalStrict(data, np); err != nil {
+		return fmt.Errorf("reading network policy: %w", err)
+	}
+	if np.Namespace != "" && w.Namespace != "" && np.Namespace != w.Namespace {
+		return nil
+	}
+	sel, err := metav1.LabelSelectorAsSelector(&np.Spec.PodSelector)
+	if err != nil {
+		return fmt.Errorf("reading network policy %q: %w", np.Name, err)
+	}
+	if !sel.Matches(labels.Set(w.PodSelector)) {
+		return nil
+	}
+	if len(np.Spec.PolicyTypes) == 0 { // as the API server fills it in
+		np.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+		if len(np.Spec.Egress) > 0 {
+			np.Spec.PolicyTypes = append(np.Spec.PolicyTypes, networkingv1.PolicyTypeEgress)
+		}
+	}
+	e, err := evaluate.Core(np)
+	if err != nil {
+		return fmt.Errorf("reading network policy %q: %w", np.Name, err)
+	}
+	p.list = append(p.list, e)
+	p.Names = append(p.Names, np.Namespace+"/"+np.Name)
+	slices.Sort(p.Names)
+	return nil
+}
