@@ -73,7 +73,7 @@ func rules() map[string]rule {
 			ours: []string{"profile", "internal/plainjson", "netpolicy/cilium", "netpolicy/evaluate", "netpolicy/inventory"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
 		},
 		"netpolicy/drift": {
-			ours: []string{"netpolicy", "netpolicy/evaluate"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
+			ours: []string{"profile", "netpolicy", "netpolicy/evaluate"}, others: []string{"k8s.io/api/...", "k8s.io/apimachinery/...", "sigs.k8s.io/yaml"}, denied: timeless,
 		},
 		"report": {ours: []string{"harden", "profile", "layers", "internal/plainjson"}, denied: timeless},
 		"image":  {others: []string{registry, "github.com/klauspost/compress/...", "golang.org/x/..."}},
