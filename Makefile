@@ -7,7 +7,7 @@ FUZZTIME         ?= 60s
 E2E_TIMEOUT      ?= 25m
 LDFLAGS          := -s -w -buildid=
 
-.PHONY: help build install test check vet fmt lint e2e e2e-tools deps demo bench fuzz nightly generate generate-bpf generate-check test-record clean
+.PHONY: help build install test check vet fmt lint e2e e2e-stacks e2e-tools deps demo bench fuzz nightly generate generate-bpf generate-check test-record clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -57,6 +57,10 @@ e2e: build deps e2e-tools ## real images, runtimes and cosigns; needs root
 	LATHE_COSIGN=$(BIN)/cosign-$(COSIGN2_VERSION):$(BIN)/cosign-$(COSIGN3_VERSION) \
 	go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) ./e2e/... ./sign/...
 
+e2e-stacks: build deps ## PostgreSQL, PHP, OpenJDK, Node.js and redis at every level; needs root and half an hour
+	LATHE_BIN=$(CURDIR)/.build/lathe LATHE_STACKS=all \
+	go test -tags e2e -count=1 -timeout 60m -run TestStacks -v ./e2e
+
 demo: build ## the main job on a real nginx image: build, harden, sign, verify, run
 	@scripts/deps.sh demo
 	@scripts/demo.sh
@@ -72,6 +76,7 @@ nightly: ## what takes too long for every push: race detector, fuzzing, benchmar
 	go test -race ./...
 	$(MAKE) fuzz FUZZTIME=60s
 	$(MAKE) e2e
+	$(MAKE) e2e-stacks
 	$(MAKE) bench
 
 generate: ## rewrite golden files and generated documents

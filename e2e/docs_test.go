@@ -19,7 +19,7 @@ func TestDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := filepath.Abs(nginx.log)
+	log, err := filepath.Abs(nginx.logs[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,53 +5,23 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestHarden hardens each example at each level with a profile of a plain run,
-// and probes original and result on what that run never touched.
-func TestHarden(t *testing.T) {
-	for _, w := range workloads() {
-		t.Run(w.example, func(t *testing.T) {
-			profile := w.profile(t)
-			original := unpack(t, w.image)
-			before := readRoot(t, original.Root())
-			before.checkHasTools(t, w)
-			want := w.answers(t, original)
-			for _, level := range []string{"binaries", "packages"} {
-				t.Run(level, func(t *testing.T) {
-					out := filepath.Join(t.TempDir(), "out")
-					lathe(t, "harden", "oci:"+w.image, "--profile", profile, "--level", level, "-o", out, "--key", shared.key)
-					lathe(t, "verify", out, "--key", shared.public, "--source", "oci:"+w.image)
-					bundle := unpack(t, filepath.Join(out, "image"))
-					after := readRoot(t, bundle.Root())
-					after.checkNoTools(t)
-					after.checkDatabase(t, before)
-					if level == "packages" {
-						after.checkNoToolPackages(t)
-					}
-					if diff := cmp.Diff(want, w.answers(t, bundle)); diff != "" {
-						t.Errorf("the hardened image answers otherwise (-original +hardened):\n%s", diff)
-					}
-				})
-			}
-		})
-	}
-}
-
 // TestExampleProfiles uses the profiles in examples/, which were recorded on
 // other builds of the images.
 func TestExampleProfiles(t *testing.T) {
-	for _, w := range workloads() {
-		t.Run(w.example, func(t *testing.T) {
-			w.prepare(t)
+	for _, s := range exampleStacks() {
+		t.Run(s.name, func(t *testing.T) {
+			s.prepare(t)
 			out := filepath.Join(t.TempDir(), "out")
-			lathe(t, "harden", "oci:"+w.image, "--profile", filepath.Join(w.dir(), "profile.json"), "--rebase", "-o", out)
+			lathe(t, "harden", "oci:"+s.image, "--profile", filepath.Join(s.dir(), "profile.json"), "--rebase", "-o", out)
 			bundle := unpack(t, filepath.Join(out, "image"))
-			readRoot(t, bundle.Root()).checkNoTools(t)
-			w.answers(t, bundle)
+			readRoot(t, bundle.Root()).checkNoTools(t, nil)
+			s.answers(t, bundle, &s.Scenarios[0], slices.Concat(s.Plain, s.Deep))
 		})
 	}
 }
@@ -59,35 +29,38 @@ func TestExampleProfiles(t *testing.T) {
 // TestAlpineStandIn hardens what takes the place of Alpine where its archive is
 // missing, so that an apk database is always put to the test.
 func TestAlpineStandIn(t *testing.T) {
-	w := &workload{example: "goserver", program: goserver.program, port: goserver.port, plain: goserver.plain, deep: goserver.deep}
-	w.once.Do(func() {
-		w.image = filepath.Join(shared.dir, "stand-in")
-		w.err = buildExample(t, w.dir(), w.image, "")
-		w.record(t)
+	s := readStack("goserver")
+	s.once.Do(func() {
+		s.image = filepath.Join(shared.dir, "stand-in")
+		if s.err == nil {
+			s.err = buildExample(t, s.dir(), s.image, "")
+		}
+		s.unpack(t)
+		s.record(t)
 	})
-	profile := w.profile(t)
 	out := filepath.Join(t.TempDir(), "out")
-	lathe(t, "harden", "oci:"+w.image, "--profile", profile, "-o", out)
-	before := readRoot(t, unpack(t, w.image).Root())
-	before.checkHasTools(t, w)
+	profiles := s.profiles(t)
+	lathe(t, slices.Concat([]string{"harden", "oci:" + s.image, "-o", out}, profiles)...)
+	before := readRoot(t, s.whole.Root())
+	before.checkHasTools(t, s.Tools)
 	bundle := unpack(t, filepath.Join(out, "image"))
 	after := readRoot(t, bundle.Root())
-	after.checkNoTools(t)
+	after.checkNoTools(t, nil)
 	after.checkNoToolPackages(t)
 	after.checkDatabase(t, before)
-	w.answers(t, bundle)
+	s.answers(t, bundle, &s.Scenarios[0], slices.Concat(s.Plain, s.Deep))
 }
 
 // TestDeterministic hardens twice with different numbers of processors.
 func TestDeterministic(t *testing.T) {
-	for _, w := range workloads() {
-		t.Run(w.example, func(t *testing.T) {
-			profile := w.profile(t)
+	for _, s := range exampleStacks() {
+		t.Run(s.name, func(t *testing.T) {
+			profiles := s.profiles(t)
 			var runs []map[string]string
 			for _, processors := range []string{"1", "2"} {
 				out := filepath.Join(t.TempDir(), "out")
-				r := run("", []string{"GOMAXPROCS=" + processors}, shared.lathe,
-					"harden", "oci:"+w.image, "--profile", profile, "--selector", "app="+w.example, "-o", out)
+				args := slices.Concat([]string{"harden", "oci:" + s.image, "--selector", "app=" + s.name, "-o", out}, profiles)
+				r := run("", []string{"GOMAXPROCS=" + processors}, shared.lathe, args...)
 				if r.code != 0 {
 					t.Fatalf("exit %d: %s", r.code, r.stderr)
 				}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,24 +19,24 @@ import (
 // file, opens that failed beside those that did not, the container runtime's own
 // work, wildcards, paths that are no longer there.
 func TestKubescape(t *testing.T) {
-	for _, w := range []*workload{&nginx} {
-		t.Run(w.example, func(t *testing.T) {
+	for _, s := range []*stack{nginx} {
+		steps := slices.Concat(s.Plain, s.Deep)
+		t.Run(s.name, func(t *testing.T) {
 			dir := t.TempDir()
 			object := filepath.Join(dir, "applicationprofile.yaml")
-			lathe(t, "profile", "export", w.profile(t), "--as", "kubescape", "--container", "web", "-o", object)
+			lathe(t, "profile", "export", s.profiles(t)[1], "--as", "kubescape", "--container", "web", "-o", object)
 			asRecorded(t, object)
 			profile := filepath.Join(dir, "profile.json")
-			lathe(t, "profile", "import", "--complete", "--image", "oci:"+w.image, "-o", profile, object)
-			original := unpack(t, w.image)
-			before := readRoot(t, original.Root())
-			want := w.answers(t, original)
+			lathe(t, "profile", "import", "--complete", "--image", "oci:"+s.image, "-o", profile, object)
+			before := readRoot(t, s.whole.Root())
+			want := s.answers(t, s.whole, &s.Scenarios[0], steps)
 			out := filepath.Join(dir, "out")
-			lathe(t, "harden", "oci:"+w.image, "--profile", profile, "-o", out)
+			lathe(t, "harden", "oci:"+s.image, "--profile", profile, "-o", out)
 			bundle := unpack(t, filepath.Join(out, "image"))
 			after := readRoot(t, bundle.Root())
-			after.checkNoTools(t)
+			after.checkNoTools(t, s.Stays)
 			after.checkDatabase(t, before)
-			if diff := cmp.Diff(want, w.answers(t, bundle)); diff != "" {
+			if diff := cmp.Diff(want, s.answers(t, bundle, &s.Scenarios[0], steps)); diff != "" {
 				t.Errorf("the hardened image answers otherwise (-original +hardened):\n%s", diff)
 			}
 		})

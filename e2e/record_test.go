@@ -11,21 +11,21 @@ import (
 // TestRecord records examples live, hardens them from what was seen, and proves
 // the result with the same test, all by the binary.
 func TestRecord(t *testing.T) {
-	for _, w := range []*workload{&nginx, &goserver} {
-		t.Run(w.example, func(t *testing.T) {
-			w.prepare(t)
+	for _, s := range []*stack{nginx, goserver} {
+		t.Run(s.name, func(t *testing.T) {
+			s.prepare(t)
 			dir := t.TempDir()
 			prof, out := filepath.Join(dir, "profile.json"), filepath.Join(dir, "out")
 			var urls []string
-			for _, p := range w.plain {
-				urls = append(urls, `"http://$LATHE_ADDR`+p.path+`"`)
+			for _, p := range s.Plain {
+				urls = append(urls, `"http://$LATHE_ADDR`+p.Get+`"`)
 			}
 			test := []string{"--", "sh", "-c", "curl -fsS " + strings.Join(urls, " ")}
-			record := lathe(t, append([]string{"record", "oci:" + w.image, "--name", w.example, "-o", prof}, test...)...)
+			record := lathe(t, append([]string{"record", "oci:" + s.image, "--name", s.name, "-o", prof}, test...)...)
 			if !strings.Contains(record, "test, tmpfs") || !strings.Contains(record, "lost events      0") {
 				t.Errorf("the summary: %s", record)
 			}
-			lathe(t, append([]string{"harden", "oci:" + w.image, "-p", prof, "--verify", "-o", out}, test...)...)
+			lathe(t, append([]string{"harden", "oci:" + s.image, "-p", prof, "--verify", "-o", out}, test...)...)
 			if said := lathe(t, append([]string{"verify", out, "--run", "-p", prof}, test...)...); !strings.Contains(said, "passes: test, restart, tmpfs") {
 				t.Errorf("the proof: %s", said)
 			}

@@ -66,9 +66,9 @@ func (c cosign) verifyAttestation(layout string) result {
 // signed hardens the smallest example with a signature.
 func signed(t *testing.T) string {
 	t.Helper()
-	profile := goserver.profile(t)
+	profiles := goserver.profiles(t)
 	out := filepath.Join(t.TempDir(), "out")
-	lathe(t, "harden", "oci:"+goserver.image, "--profile", profile, "--selector", "app=web", "-o", out, "--key", shared.key)
+	lathe(t, slices.Concat([]string{"harden", "oci:" + goserver.image, "--selector", "app=web", "-o", out, "--key", shared.key}, profiles)...)
 	return out
 }
 

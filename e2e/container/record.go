@@ -52,6 +52,7 @@ func Record(ctx context.Context, b *Bundle, log string) (*Container, error) {
 	output := &buffer{}
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.Dir, cmd.WaitDelay = "/", 10*time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // servers signal their whole group when they stop
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("recording: %w", err)
 	}

@@ -75,7 +75,7 @@ func Start(ctx context.Context, b *Bundle, name string) (*Container, error) {
 // stopRuntime asks the container to stop and removes it.
 func stopRuntime(ctx context.Context, runtime, name, signal string) error {
 	asked := tool(ctx, runtime, "kill", name, signal)
-	ended := poll(ctx, 10*time.Second, func() bool {
+	ended := poll(ctx, time.Minute, func() bool {
 		state, err := exec.CommandContext(ctx, runtime, "state", name).Output()
 		return err != nil || strings.Contains(string(state), `"stopped"`)
 	})

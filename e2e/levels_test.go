@@ -1,0 +1,202 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+
+	"github.com/lathe-build/lathe/elfdeps"
+	"github.com/lathe-build/lathe/layers"
+	"github.com/lathe-build/lathe/pkgdb"
+	"github.com/lathe-build/lathe/report"
+)
+
+// TestHarden hardens each example at each level with a profile of a plain run,
+// and probes original and result on what that run never touched.
+func TestHarden(t *testing.T) {
+	for _, s := range exampleStacks() {
+		t.Run(s.name, func(t *testing.T) { s.harden(t) })
+	}
+}
+
+// TestStacks does the same with the stacks that take longer. LATHE_STACKS names
+// some of them, or is "all".
+func TestStacks(t *testing.T) {
+	names := strings.Fields(os.Getenv("LATHE_STACKS"))
+	if len(names) == 0 {
+		t.Skip("LATHE_STACKS names none of the stacks that take long: `make e2e-stacks` runs all")
+	}
+	for _, name := range []string{"postgres", "php", "java", "node", "redis"} {
+		if !slices.Contains(names, "all") && !slices.Contains(names, name) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) { readStack(name).harden(t) })
+	}
+}
+
+// harden hardens a stack at every level and compares with the original. At the
+// level files only what the profile saw has to work.
+func (s *stack) harden(t *testing.T) {
+	profiles := s.profiles(t)
+	before := readRoot(t, s.whole.Root())
+	before.checkHasTools(t, s.Tools)
+	was := openTree(t, s.image)
+	steps := slices.Concat(s.Plain, s.Deep)
+	want := s.answers(t, s.whole, &s.Scenarios[0], steps)
+	row := []string{s.name, size(was)}
+	for _, level := range []string{"binaries", "packages", "files"} {
+		t.Run(level, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			lathe(t, slices.Concat([]string{"harden", "oci:" + s.image, "--level", level, "-o", out, "--key", shared.key}, profiles)...)
+			lathe(t, "verify", out, "--key", shared.public, "--source", "oci:"+s.image)
+			tellPlugins(t, filepath.Join(out, "report.json"))
+			image := filepath.Join(out, "image")
+			is := openTree(t, image)
+			checkSound(t, was, is)
+			row = append(row, size(is))
+			bundle := unpack(t, image)
+			after := readRoot(t, bundle.Root())
+			after.checkNoTools(t, s.Stays)
+			after.checkDatabase(t, before)
+			if level != "binaries" && len(s.Stays) == 0 {
+				after.checkNoToolPackages(t)
+			}
+			steps, want := steps, want
+			if level == "files" {
+				steps, want = s.Plain, firstAnswers(want, s.Plain)
+			}
+			if diff := cmp.Diff(want, s.answers(t, bundle, &s.Scenarios[0], steps)); diff != "" {
+				t.Errorf("the hardened image answers otherwise (-original +hardened):\n%s", diff)
+			}
+			for i := range s.Scenarios[1:] {
+				if level == "binaries" {
+					break // has all that the others have
+				}
+				s.answers(t, bundle, &s.Scenarios[i+1], s.Plain)
+			}
+		})
+	}
+	t.Logf("MB and packages at the levels original, binaries, packages, files: | %s |", strings.Join(row, " | "))
+}
+
+// tellPlugins logs what R9 finds.
+func tellPlugins(t *testing.T, name string) {
+	t.Helper()
+	var doc report.Report
+	data, err := os.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(data, &doc)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range doc.Platforms {
+		for _, f := range p.Findings {
+			if f.Kind == "unloaded-plugin" {
+				t.Logf("%s: %s", f.Path, f.Text)
+			}
+		}
+	}
+}
+
+func firstAnswers(all map[string]string, steps []step) map[string]string {
+	out := map[string]string{}
+	for _, p := range steps {
+		out[p.name()] = all[p.name()]
+	}
+	return out
+}
+
+// openTree reads the image of a layout.
+func openTree(t *testing.T, dir string) *layers.Tree {
+	t.Helper()
+	index, err := layout.ImageIndexFromPath(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := index.Image(manifest.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := layers.Open(t.Context(), img, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tree.Close() })
+	return tree
+}
+
+// size is a cell of the table in docs/levels.md: megabytes of regular files, and
+// packages of which a file is left.
+func size(t *layers.Tree) string {
+	var bytes int64
+	for p := range t.Paths() {
+		if e, _ := t.Lookup(p); e.Type == layers.Regular {
+			bytes += e.Size
+		}
+	}
+	db, err := pkgdb.Read(t.FS(), pkgdb.Limits{})
+	if err != nil {
+		return err.Error()
+	}
+	packages := 0
+	for _, q := range db.Packages() {
+		if slices.ContainsFunc(q.RegularFiles(), func(name string) bool {
+			target, _, err := t.ResolveParent(name)
+			e, ok := t.Lookup(target)
+			return err == nil && ok && e.Type != layers.Dir
+		}) {
+			packages++
+		}
+	}
+	return fmt.Sprintf("%.1f / %d", float64(bytes)/1e6, packages)
+}
+
+// checkSound checks that every ELF file finds the libraries that it found
+// before, that no link dangles that led somewhere, and that nothing is there
+// with another mode, owner or type.
+func checkSound(t *testing.T, before, after *layers.Tree) {
+	t.Helper()
+	was, err := elfdeps.New(before.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := elfdeps.New(after.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p := range after.Paths() {
+		b, known := before.Lookup(p)
+		a, _ := after.Lookup(p)
+		if !known || a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID {
+			t.Errorf("%s is %+v, was %+v", p, a, b)
+		}
+		_, _, errBefore := before.Resolve(p)
+		if _, _, err := after.Resolve(p); err != nil && errBefore == nil {
+			t.Errorf("%s dangles: %v", p, err)
+		}
+		if a.Type != layers.Regular || !after.HasPrefix(a.ID, []byte("\x7fELF")) {
+			continue
+		}
+		want, _, _ := was.Deps(p, nil) // what cannot be read of the original cannot be missing
+		got, _, _ := is.Deps(p, nil)
+		for _, d := range want {
+			if d.Path != "" && !slices.ContainsFunc(got, func(g elfdeps.Dep) bool { return g.Name == d.Name && g.Path != "" }) {
+				t.Errorf("%s does not find %s any more", p, d.Name)
+			}
+		}
+	}
+}
