@@ -205,6 +205,9 @@ func (r *recording) exercise(ctx context.Context, s run, c *sandbox.Container, t
 		if err == nil && s.test != nil {
 			out.Exit, err = r.test(ctx, s, c)
 		}
+		if errors.Is(unix.Kill(c.PID(), 0), unix.ESRCH) {
+			<-c.Ended() // its end was taken, and is about to be told
+		}
 		select {
 		case <-c.Ended():
 			err = errors.Join(err, fmt.Errorf("%w with code %d", ErrDied, c.ExitCode()))
