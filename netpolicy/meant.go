@@ -2,6 +2,7 @@ package netpolicy
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/lathe-build/lathe/netpolicy/evaluate"
 )
@@ -12,7 +13,9 @@ type meant struct {
 	flows map[flow]bool     // without the peer: addresses, and ingress of everyone
 	pods  map[string][]pods // by namespace and one of the labels
 	names map[string]bool   // names of peers, with the port
-	wide  []Rule            // rules that are wider than addresses seen
+	// metadata: wide rules may be about metadata services, too.
+	metadata bool
+	wide     []Rule // rules that are wider than addresses seen
 }
 
 // pods are those that some labels select, and a port that is allowed there.
@@ -71,6 +74,9 @@ func (m *meant) allows(p evaluate.Packet) bool {
 		}
 	}
 	for _, r := range m.wide {
+		if !m.metadata && slices.Contains(metadataAddrs(), p.Addr) {
+			break // a block around a metadata service is not about it
+		}
 		if r.Direction == p.Direction && p.Addr.IsValid() && inBlocks(r.Peer, p.Addr) && holds(r.Ports, end) {
 			return true
 		}

@@ -40,6 +40,7 @@ func (b *builder) selfCheck(h *Hint) error {
 // judge asks a policy about everything that is known about the workload.
 func (b *builder) judge(h *Hint, form Form, e *evaluate.Evaluator) error {
 	m := newMeant(b.grants, b.ids, h.Rules)
+	m.metadata = b.opts.AllowMetadata
 	j := judge{e: e, meant: m, hint: h, form: form}
 	for f := range b.grants {
 		for _, p := range b.packets(f) {
