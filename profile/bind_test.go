@@ -141,7 +141,7 @@ func TestBindAfterMergeLosesNothing(t *testing.T) {
 	t.Parallel()
 	resolve := fakeImage{"/": "", "/bin": "", "/bin/sh": "busybox", "/bin/busybox": "", "/a b": "", "/a b/ü": ""}.resolve
 	for seed := range uint64(100) {
-		g := newGenerator(seed)
+		g := newGenerator(2 * seed)
 		a, b := g.profile(), g.profile()
 		bind := func(p *Profile) *Profile {
 			out, _, err := Bind(p, resolve)
@@ -166,7 +166,7 @@ func TestBindAfterMergeLosesNothing(t *testing.T) {
 
 func TestBindDoesNotChangeItsArgument(t *testing.T) {
 	t.Parallel()
-	p := newGenerator(11).profile()
+	p := newGenerator(12).profile()
 	before := bytesOf(t, p)
 	if _, _, err := Bind(p, func(string) (string, []string, bool) { return "/t", []string{"/l"}, true }); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,8 @@ package profile
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,9 +56,57 @@ func TestMergeLaws(t *testing.T) {
 	}
 }
 
+// TestGeneratorCoversEveryField makes sure that the laws are tried on all there
+// is: a field that is added and not generated fails here.
+func TestGeneratorCoversEveryField(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for seed := range uint64(40) {
+		g := newGenerator(seed)
+		filledFields(reflect.ValueOf(mustMerge(t, g.profile(), g.profile())), "", seen)
+	}
+	delete(seen, ".Network.Accept.Peer.Path") // clients of unix sockets have none
+	var never []string
+	for field, filled := range seen {
+		if !filled {
+			never = append(never, field)
+		}
+	}
+	slices.Sort(never)
+	if len(never) > 0 || len(seen) < 100 {
+		t.Errorf("of %d fields these are never filled: %q", len(seen), never)
+	}
+}
+
+// filledFields tells of every field below v whether it was ever not empty.
+func filledFields(v reflect.Value, name string, seen map[string]bool) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		filledFields(v.Elem(), name, seen)
+		return
+	case reflect.Slice:
+		for i := range v.Len() {
+			filledFields(v.Index(i), name, seen)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			filledFields(v.MapIndex(key), name+"[]", seen)
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			break
+		}
+		for i := range v.NumField() {
+			filledFields(v.Field(i), name+"."+v.Type().Field(i).Name, seen)
+		}
+	default:
+	}
+	seen[name] = seen[name] || !v.IsZero()
+}
+
 func TestMergeSharesNoMemory(t *testing.T) {
 	t.Parallel()
-	p := newGenerator(7).profile()
+	p := newGenerator(8).profile()
 	p.Files = append(p.Files, File{Path: "/x", Via: []Path{"/y"}, Access: []string{AccessOpen}})
 	merged := mustMerge(t, p)
 	before := bytesOf(t, p)
