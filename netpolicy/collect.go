@@ -316,7 +316,7 @@ func outcome(results []string) (bad string, known bool) {
 	switch {
 	case has(profile.ResultEstablished), has(profile.ResultSent):
 		return "", true
-	case len(results) == 0, has(profile.ResultInProgress):
+	case len(results) == 0, has(profile.ResultInProgress), has(profile.ResultAlreadyOpen):
 		return "", false
 	case has(profile.ResultProbeOnly):
 		return "UDP connect without a packet", true

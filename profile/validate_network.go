@@ -44,7 +44,7 @@ func (v *validator) connect(c Connect) {
 	}
 	v.words("results", c.Results, []string{
 		ResultEstablished, ResultRefused, ResultTimeout, ResultUnreachable,
-		ResultInProgress, ResultSent, ResultProbeOnly, ResultDenied,
+		ResultInProgress, ResultSent, ResultProbeOnly, ResultDenied, ResultAlreadyOpen,
 	})
 	v.words("attribution", c.Attribution, []string{AttributionProcess, AttributionContainer, AttributionPod, AttributionNone})
 	v.keys("by", c.By)

@@ -97,6 +97,7 @@ const (
 	ResultSent        = "sent"
 	ResultProbeOnly   = "probe-only" // a UDP connect without a packet
 	ResultDenied      = "denied"
+	ResultAlreadyOpen = "already-open" // beside established: from the socket table, opened before the recording
 )
 
 // How exactly a connection is attributed.

@@ -298,6 +298,16 @@ func wait() error {
 		return err
 	}
 	defer func() { _ = l.Close() }()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	server, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }()
 	open, err := os.Open("/etc/kept-open")
 	if err != nil {
 		return err

@@ -110,6 +110,7 @@ type Connect struct {
 	By          string
 	Attribution string // "" for profile.AttributionProcess, or AttributionContainer without By
 	Result      string // "" where it is not known yet, see [Edge.Settle]
+	AlreadyOpen bool   // it was open when the recording began: profile.ResultAlreadyOpen beside Result
 	Unless      string // what Result is if it is never settled; "" for profile.ResultInProgress
 	Phase       string
 	At          time.Time
@@ -163,6 +164,9 @@ func (c *Collector) Connect(x Connect) *Edge {
 		c.mark(&e.attribution, c.vocab.attribution, profile.AttributionProcess)
 	default:
 		c.mark(&e.attribution, c.vocab.attribution, profile.AttributionContainer)
+	}
+	if x.AlreadyOpen {
+		c.mark(&e.results, c.vocab.result, profile.ResultAlreadyOpen)
 	}
 	if x.Result != "" {
 		c.mark(&e.results, c.vocab.result, x.Result)

@@ -101,7 +101,7 @@ func newVocabularies() vocabularies {
 		layer: []string{profile.LayerImage, profile.LayerUpper, profile.LayerVolume, profile.LayerMemfd, profile.LayerUnknown},
 		result: []string{
 			profile.ResultEstablished, profile.ResultRefused, profile.ResultTimeout, profile.ResultUnreachable,
-			profile.ResultInProgress, profile.ResultSent, profile.ResultProbeOnly, profile.ResultDenied,
+			profile.ResultInProgress, profile.ResultSent, profile.ResultProbeOnly, profile.ResultDenied, profile.ResultAlreadyOpen,
 		},
 		attribution: []string{
 			profile.AttributionProcess, profile.AttributionContainer, profile.AttributionPod, profile.AttributionNone,

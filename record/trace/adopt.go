@@ -80,12 +80,13 @@ type openSocket struct {
 	proto         string
 	local, remote netip.AddrPort
 	listening     bool
+	connecting    bool // nobody has answered yet
 	inode         string
 }
 
 // socketTable reads such a file: addresses are hexadecimal words of four bytes in
-// the machine's order, ports are hexadecimal, the state 0A is listening and 07,
-// of UDP, not connected.
+// the machine's order, ports are hexadecimal, the state 0A is listening, 02 is
+// connecting and 07, of UDP, not connected.
 func socketTable(text, table string) []openSocket {
 	var out []openSocket
 	for line := range strings.Lines(text) {
@@ -95,6 +96,7 @@ func socketTable(text, table string) []openSocket {
 		}
 		s := openSocket{proto: strings.TrimSuffix(table, "6"), inode: fields[9]}
 		s.listening = s.proto == "tcp" && fields[3] == "0A" || s.proto == "udp" && fields[3] == "07"
+		s.connecting = s.proto == "tcp" && fields[3] == "02"
 		var ok, also bool
 		s.local, ok = hexEndpoint(fields[1])
 		s.remote, also = hexEndpoint(fields[2])
@@ -132,6 +134,13 @@ func (f *folder) adoptSockets(all []openSocket, inodes map[string]bool, e event)
 			continue
 		}
 		by, port := f.by(e), int(s.local.Port())
+		result := profile.ResultEstablished
+		if s.connecting {
+			result = profile.ResultInProgress
+		}
+		if !s.listening && s.remote.Port() != 0 {
+			f.alreadyOpen[s.inode] = true
+		}
 		switch {
 		case s.listening:
 			f.facts.Listen(fold.Listen{Proto: s.proto, Addr: s.local.Addr().String(), Port: port, By: by})
@@ -141,7 +150,7 @@ func (f *folder) adoptSockets(all []openSocket, inodes map[string]bool, e event)
 		default:
 			f.facts.Connect(fold.Connect{
 				Proto: s.proto, Port: int(s.remote.Port()), Peer: profile.Peer{IP: s.remote.Addr().String()}, By: by,
-				Result: profile.ResultEstablished,
+				Result: result, AlreadyOpen: true,
 			})
 		}
 	}

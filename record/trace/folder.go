@@ -29,11 +29,12 @@ type folder struct {
 	counts   map[uint64]func(int64) // by key of deduplication: how to count what was not sent again
 	streams  streams
 
-	entered   bool  // the first program was seen
-	overflown int64 // what the limits of this type left out
-	odd       int64 // events that could not be decoded
-	mismatch  int64 // paths that lead elsewhere in the image
-	onFirst   func(pid uint32)
+	entered     bool            // the first program was seen
+	overflown   int64           // what the limits of this type left out
+	odd         int64           // events that could not be decoded
+	alreadyOpen map[string]bool // inodes of connections that were open before the recording
+	mismatch    int64           // paths that lead elsewhere in the image
+	onFirst     func(pid uint32)
 }
 
 // program is what an id of the kernel side means.
@@ -46,6 +47,7 @@ func newFolder(opts Options, names []string) *folder {
 	return &folder{
 		facts: fold.New(opts.Limits), opts: opts, names: names, calls: calls(), phases: []string{profile.PhaseStartup},
 		programs: map[uint64]program{}, pending: map[edgeKey]attempt{}, counts: map[uint64]func(int64){}, loader: map[string]string{}, redactor: newRedactor(),
+		alreadyOpen: map[string]bool{},
 	}
 }
 

@@ -188,6 +188,7 @@ func TestProcFiles(t *testing.T) {
 	tcp := `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 11 1 0 100 0 0 10 0
    1: 0100007F:1F90 0200007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12 1 0 20 4 30 10 -1
+   3: 0100007F:C352 0300007F:0051 02 00000000:00000000 00:00000000 00000000     0        0 15 1 0 20 4 30 10 -1
    2: 0100007F:C351 0300007F:0050 01 00000000:00000000 00:00000000 00000000     0        0 13 1 0 20 4 30 10 -1
 `
 	tcp6 := `   0: 00000000000000000000000001000000:0035 00000000000000000000000000000000:0000 07 0:0 00:0 0     0        0 14 2 0 0
@@ -195,15 +196,19 @@ func TestProcFiles(t *testing.T) {
 	f := newFolder(Options{}, amd64Names())
 	f.programs[1] = program{key: "/a"}
 	all := append(socketTable(tcp, "tcp"), socketTable(tcp6, "udp6")...)
-	f.adoptSockets(all, map[string]bool{"11": true, "12": true, "13": true, "14": true}, event{exe: 1})
+	f.adoptSockets(all, map[string]bool{"11": true, "12": true, "13": true, "14": true, "15": true}, event{exe: 1})
 	p, err := f.facts.Profile("", f.source(ending{}))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if notes := strings.Join(p.Sources[0].Notes, "\n"); !strings.Contains(notes, "3 connections were open when the recording began") {
+		t.Errorf("the notes: %s", notes)
+	}
 	if diff := cmp.Diff(`listen tcp 127.0.0.1 8080 by=/a
 listen udp ::1 53 by=/a
 accept tcp 8080 127.0.0.2 by=/a
-connect tcp 127.0.0.3 80 results=established by=/a attribution=process
+connect tcp 127.0.0.3 80 results=already-open,established by=/a attribution=process
+connect tcp 127.0.0.3 81 results=already-open,in-progress by=/a attribution=process
 `, outline(p)); diff != "" {
 		t.Error(diff)
 	}

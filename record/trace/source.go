@@ -66,6 +66,9 @@ func (f *folder) source(end ending) profile.Source {
 	if end.counters.uringFile > 0 {
 		s.Notes = append(s.Notes, fmt.Sprintf("%d requests of io_uring name paths: whether they succeeded is not known", end.counters.uringFile))
 	}
+	if n := len(f.alreadyOpen); n > 0 {
+		s.Notes = append(s.Notes, fmt.Sprintf("%d connections were open when the recording began: they are from the socket table, and what used them before is not known", n))
+	}
 	if n := f.facts.Refused(); n > 0 {
 		s.Notes = append(s.Notes, fmt.Sprintf("%d observations that a profile cannot hold", n))
 	}
