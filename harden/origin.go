@@ -1,7 +1,6 @@
 package harden
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/lathe-build/lathe/profile"
@@ -10,38 +9,19 @@ import (
 // replacement is what makes a tool unnecessary that runs for probes only.
 const replacement = "a probe of the kind httpGet, grpc or tcpSocket, or preStop.sleep, needs no program in the image"
 
-// byHand tells what people ran in the container: an attached session, or a
-// program on a terminal of which nobody knows that the container started it.
+// byHand tells what people ran in the container, unless that counts.
 func (p *planner) byHand(x *profile.Executable) bool {
-	switch {
-	case p.pol.KeepAttached || ownOrigin(x):
-		return false
-	case x.TTY && p.ttyTells:
-		return true
-	}
-	return slices.Contains(x.Origin, profile.OriginAttach) && !slices.Contains(x.Origin, profile.OriginUnknown)
+	return !p.pol.KeepAttached && p.people(x)
 }
 
-// ownOrigin tells what the container is known to have started itself.
-func ownOrigin(x *profile.Executable) bool {
-	return slices.ContainsFunc(x.Origin, func(o string) bool { return o != profile.OriginAttach && o != profile.OriginUnknown })
-}
-
-// readOrigins finds out once what many executables are judged by: which sources
-// only declare, and whether a terminal is the mark of a person. It is none where
-// the container has one itself.
+// readOrigins finds out once what many executables are judged by: the sources,
+// and what tells people's programs from the container's.
 func (p *planner) readOrigins() {
 	p.sources = make(map[string]*profile.Source, len(p.prof.Sources))
 	for i := range p.prof.Sources {
 		p.sources[p.prof.Sources[i].ID] = &p.prof.Sources[i]
 	}
-	own, without := false, false
-	for i := range p.prof.Executables {
-		x := &p.prof.Executables[i]
-		own = own || x.TTY && ownOrigin(x)
-		without = without || !x.TTY
-	}
-	p.ttyTells = without && !own
+	p.people = p.prof.ByHand()
 }
 
 // declaredOnly tells what no recording saw.

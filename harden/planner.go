@@ -59,8 +59,8 @@ type planner struct {
 	answers      map[*file]*answer
 	settled      []Settled
 	commandRules []*commandRule
-	sources      map[string]*profile.Source // of the profile, by id
-	ttyTells     bool                       // a terminal is the mark of a person
+	sources      map[string]*profile.Source     // of the profile, by id
+	people       func(*profile.Executable) bool // a person ran it
 	gates        *gates
 }
 

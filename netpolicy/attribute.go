@@ -22,8 +22,9 @@ type attributor struct {
 	executables map[string]profile.Executable
 	fate        func(string) Fate
 	known       map[string]verdict
-	scripts     map[string]bool // answers of scriptGone
-	byHand      bool            // what people did counts
+	scripts     map[string]bool                // answers of scriptGone
+	people      func(*profile.Executable) bool // a person ran it
+	byHand      bool                           // what people did counts
 }
 
 // verdict is a maker with the reason that an omission shows.
@@ -41,6 +42,7 @@ func newAttributor(p *profile.Profile, fate func(string) Fate) *attributor {
 		fate:        fate,
 		known:       map[string]verdict{},
 		scripts:     map[string]bool{},
+		people:      p.ByHand(),
 	}
 	for _, e := range p.Executables {
 		key := e.Key
@@ -82,17 +84,13 @@ func (a *attributor) judge(key string) verdict {
 // foreign says why e is no part of the image's own workload although a path of
 // the same name may be in the image, or "".
 func (a *attributor) foreign(e profile.Executable) string {
-	if !a.byHand && len(e.Origin) > 0 && all(e.Origin, profile.OriginAttach) {
+	if !a.byHand && a.people(&e) {
 		return "executable-attached"
 	}
 	if len(e.Layer) == 0 || slices.Contains(e.Layer, profile.LayerImage) || slices.Contains(e.Layer, profile.LayerUnknown) {
 		return ""
 	}
 	return "executable-not-in-image"
-}
-
-func all(list []string, word string) bool {
-	return !slices.ContainsFunc(list, func(s string) bool { return s != word })
 }
 
 // actors are the executables of an observation without interpreters of a script

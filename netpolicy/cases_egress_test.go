@@ -158,6 +158,11 @@ func TestCase25Foreign(t *testing.T) {
 	want(t, "codes", codes(h), []string{WarnForeign, WarnNothingObserved})
 	h = hint(t, p, Options{KeepAttached: true})
 	want(t, "rules with what people did", allowedCIDRs(h), []string{"198.51.100.1/32 TCP/1", "198.51.100.4/32 TCP/4"})
+
+	p.Executables[0] = profile.Executable{Path: attached, TTY: true} // known by its terminal alone
+	h = hint(t, p, Options{})
+	want(t, "rules beside a terminal", allowedCIDRs(h), []string{"198.51.100.4/32 TCP/4"})
+	want(t, "foreign, on a terminal", tightened(h.Foreign)[0], "egress 198.51.100.1/32 TCP/1 /app/sh executable-attached")
 }
 
 func TestCase26OwnAddresses(t *testing.T) {
