@@ -28,6 +28,7 @@ var update = flag.Bool("update", false, "rewrite the golden parts of scripts and
 // commands, besides those of testscript:
 //
 //	fails CODE lathe ARG...      the exit code, nothing on stdout, one line that says why
+//	finds lathe ARG...           a gate that says on stdout what it found, as fails 3 otherwise
 //	web                          an image in web/, a profile of it, a key pair
 //	mkimage [OPTION...] TEXT DIR an image of testdata/fixture or of the script; see imageCommands
 //	nothing PATH...              is there, nor a temporary name of it, nor a spool
@@ -47,7 +48,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
-		"fails": fails, "nothing": nothing, "subst": subst, "cmpjson": cmpJSON, "jq": jq,
+		"fails": fails, "finds": finds, "nothing": nothing, "subst": subst, "cmpjson": cmpJSON, "jq": jq,
 		"web": web(keyPair(t)), "json": isJSON, "mode": mode, "replace": replace, "mask": mask,
 	}
 	for _, more := range []map[string]func(*testscript.TestScript, bool, []string){
@@ -122,16 +123,36 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// fails runs a command that must end with an exit code and say why on one line.
+// fails runs a command that must end with an exit code, print nothing, and say why
+// on one line.
 func fails(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: fails CODE COMMAND [ARG...]")
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
+	exits(ts, want, args[1:])
+	if out := ts.ReadFile("stdout"); out != "" {
+		ts.Fatalf("a failure printed a result: %q", out)
+	}
+}
+
+// finds runs a command that must find something, print it, and end as a gate.
+func finds(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: finds COMMAND [ARG...]")
+	}
+	exits(ts, exitGate, args)
+	if ts.ReadFile("stdout") == "" {
+		ts.Fatalf("the gate does not say what it found")
+	}
+}
+
+// exits runs a command that must end with an exit code and say why on one line.
+func exits(ts *testscript.TestScript, want int, args []string) {
 	got := 0
 	var exit *exec.ExitError
-	switch err := ts.Exec(args[1], args[2:]...); {
+	switch err := ts.Exec(args[0], args[1:]...); {
 	case errors.As(err, &exit):
 		got = exit.ExitCode()
 	case err != nil:
@@ -139,9 +160,6 @@ func fails(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
-	}
-	if out := ts.ReadFile("stdout"); out != "" && want != exitGate { // gates print what they are about
-		ts.Fatalf("a failure printed a result: %q", out)
 	}
 	if err := oneComplaint(ts.ReadFile("stderr")); err != nil {
 		ts.Fatalf("%v", err)
