@@ -12,6 +12,11 @@ func (p *planner) decideAll() error {
 	if err := p.decidePackages(); err != nil || p.pol.Level == Packages {
 		return err
 	}
+	return p.decideFiles()
+}
+
+// decideFiles decides at the level files, after the level packages.
+func (p *planner) decideFiles() error {
 	for _, f := range p.order {
 		f.above, f.spare = f.kept, false
 	}

@@ -107,6 +107,7 @@ type Plan struct {
 	Missing  []string  // what the profile names and the image does not have
 	Gates    []Gate    // that are shut: what they keep, and what would release it
 	Settled  []Settled // conflicts of rules and evidence that the policy answers
+	Next     *Outlook  // of the level after this one; nil when there is none, or the plan was read
 
 	decisions []Decision        // of every path of the root filesystem, as comparePaths orders them
 	aliases   map[string]string // executable keys → path whose decision is theirs
@@ -121,13 +122,10 @@ func (p *planner) plan(id profile.Identity) (*Plan, error) {
 		decisions: make([]Decision, 0, len(p.order)), aliases: map[string]string{},
 		resolve: func(name string) (string, error) { t, _, err := tree.Resolve(name); return t, err },
 	}
-	p.names = nil
-	p.loader = nil // has parsed every ELF file, and is not asked again
 	edits, err := p.databaseEdits()
 	if err != nil {
 		return nil, err
 	}
-	p.db = nil
 	for _, f := range p.order {
 		if !f.kept {
 			f.reason = p.whyDropped(f)
@@ -137,6 +135,9 @@ func (p *planner) plan(id profile.Identity) (*Plan, error) {
 	p.describe(pl)
 	pl.Settled, pl.Gates = p.settled, p.shutGates()
 	classes, of := p.classes()
+	if pl.Next, err = p.outlook(of); err != nil {
+		return nil, err
+	}
 	p.forget() // what follows needs the decisions only, and there are as many records
 	pl.Records.grow(tree.Len())
 	for e := range tree.Entries() {
@@ -165,7 +166,7 @@ func (p *planner) classes() (classes []uint8, of []int32) {
 
 // forget lets go of what planning needed.
 func (p *planner) forget() {
-	p.files, p.order, p.pkgs, p.queue, p.db, p.loader = nil, nil, nil, nil, nil, nil
+	p.files, p.order, p.pkgs, p.queue, p.db, p.loader, p.names = nil, nil, nil, nil, nil, nil, nil
 }
 
 // record is the record of one entry: shadowed entries and markers that have
@@ -177,22 +178,13 @@ func record(t *layers.Tree, e layers.Entry, ds []Decision, classes []uint8, at i
 			r.Meta = metaOf(e) // of a dropped link so that paths through it can be explained
 		}
 	}()
-	switch {
-	case e.Shadowed:
-		by := t.Entry(e.HiddenBy)
-		r.Reason = Reason{Kind: Shadowed, Note: "hidden by a " + by.Type.String() + " in layer " + itoa(by.Layer)}
-		return r
-	case e.Type == layers.Leftover:
-		r.Reason = Reason{Kind: Marker, Note: "bookkeeping that engines skip"}
-		return r
-	case e.Type.Marker() && (e.Hides() || e.Disputed()):
-		r.Reason = Reason{Kind: Marker, Note: "what it hides is gone"}
-		return r
-	case e.Type.Marker():
-		r.Action, r.Reason = ActKeep, Reason{Kind: HidesNone}
-		return r
-	case e.Path == ".":
-		r.Action, r.Class, r.Reason = ActKeep, "dir", Reason{Kind: Parent, Note: "the root"}
+	if why, stays := aside(t, e); why.Kind != "" {
+		if r.Reason = why; stays {
+			r.Action = ActKeep
+		}
+		if e.Path == "." && why.Kind == Parent {
+			r.Class = "dir"
+		}
 		return r
 	}
 	d := ds[at]
@@ -205,6 +197,25 @@ func record(t *layers.Tree, e layers.Entry, ds []Decision, classes []uint8, at i
 		r.Action, r.content, r.NewSize = ActRewrite, content, int64(len(content))
 	}
 	return r
+}
+
+// aside tells what becomes of entries that no path's decision is about: those
+// that a later layer hides, markers, the root. Others have no such reason.
+func aside(t *layers.Tree, e layers.Entry) (why Reason, stays bool) {
+	switch {
+	case e.Shadowed:
+		by := t.Entry(e.HiddenBy)
+		return Reason{Kind: Shadowed, Note: "hidden by a " + by.Type.String() + " in layer " + itoa(by.Layer)}, false
+	case e.Type == layers.Leftover:
+		return Reason{Kind: Marker, Note: "bookkeeping that engines skip"}, false
+	case e.Type.Marker() && (e.Hides() || e.Disputed()):
+		return Reason{Kind: Marker, Note: "what it hides is gone"}, false
+	case e.Type.Marker():
+		return Reason{Kind: HidesNone}, true
+	case e.Path == ".":
+		return Reason{Kind: Parent, Note: "the root"}, true
+	}
+	return Reason{}, false
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

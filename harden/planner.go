@@ -68,7 +68,10 @@ type planner struct {
 // to see whether the profile is about it. It gives a [*Refusal] when the plan
 // would not be safe, and a [*Conflict] when rules and evidence disagree.
 func NewPlan(ctx context.Context, t *layers.Tree, id profile.Identity, prof *profile.Profile, pol Policy) (*Plan, error) {
-	pl, err := Preview(ctx, t, id, prof, pol)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("planning: %w", err)
+	}
+	pl, err := decided(t, id, prof, pol)
 	if err != nil {
 		return nil, err
 	}
@@ -78,12 +81,8 @@ func NewPlan(ctx context.Context, t *layers.Tree, id profile.Identity, prof *pro
 	return pl, nil
 }
 
-// Preview is [NewPlan] without the digests of what stays: enough to measure, not
-// to apply or to write down.
-func Preview(ctx context.Context, t *layers.Tree, id profile.Identity, prof *profile.Profile, pol Policy) (*Plan, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("planning: %w", err)
-	}
+// decided is the plan without the digests of what stays.
+func decided(t *layers.Tree, id profile.Identity, prof *profile.Profile, pol Policy) (*Plan, error) {
 	pol, err := pol.normal()
 	if err != nil {
 		return nil, err

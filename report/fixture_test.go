@@ -176,10 +176,10 @@ func webInput(level harden.Level) Input {
 	}
 	if level == harden.Binaries {
 		next := webServer(harden.Packages)
-		all, _ := contentsOf(next)
-		var err error
-		if in.Next, err = NewOutlook(next, all); err != nil {
-			panic(err)
+		_, all := contentsOf(next)
+		_, left := counts(next)
+		pl.Next = &harden.Outlook{
+			Level: harden.Packages, Bytes: all.Bytes, Files: left.Files, Executables: left.Executables, Packages: left.Packages,
 		}
 	}
 	return in

@@ -25,7 +25,6 @@ type Input struct {
 	Before   Image
 	After    *Image       // nil when nothing was written
 	Stats    layers.Stats // of the rewrite
-	Next     *Outlook     // what the next level would leave, nil when there is none
 }
 
 // Image is what the caller knows about an image.
@@ -123,8 +122,8 @@ func platform(in *Input) (*Platform, error) {
 	p.Before, p.After = counts(pl)
 	p.Before.measured(&in.Before, t.Input)
 	p.After.measured(in.After, t.Output)
-	if in.Next != nil {
-		p.Next = in.Next.gain(p.After)
+	if pl.Next != nil {
+		p.Next = gain(pl.Next, p.After)
 	}
 	return p, nil
 }
@@ -230,33 +229,14 @@ func tally(before, after *int, kept bool) {
 	}
 }
 
-// Outlook is what a plan leaves, without the plan: a plan has a record for every
-// entry, which is too much to hold for a line of a report.
-type Outlook struct {
-	level  string
-	bytes  int64
-	counts Counts
-}
-
-// NewOutlook measures what a plan leaves of an image whose contents [Measure]
-// counted for this plan. It gives ErrTotals when the two disagree.
-func NewOutlook(pl *harden.Plan, before Contents) (*Outlook, error) {
-	totals, err := newTotals(&Input{Plan: pl, Before: Image{Contents: before}})
-	if err != nil {
-		return nil, fmt.Errorf("measuring the level %s: %w", pl.Policy.Level, err)
-	}
-	_, after := counts(pl)
-	return &Outlook{string(pl.Policy.Level), totals.Output.Bytes, after}, nil
-}
-
 // gain is what the next level would drop beyond this one.
-func (o *Outlook) gain(now Counts) *Gain {
+func gain(next *harden.Outlook, now Counts) *Gain {
 	return &Gain{
-		Level:       o.level,
-		Bytes:       now.Bytes - o.bytes,
-		Files:       now.Files - o.counts.Files,
-		Packages:    now.Packages - o.counts.Packages,
-		Executables: now.Executables - o.counts.Executables,
+		Level:       string(next.Level),
+		Bytes:       now.Bytes - next.Bytes,
+		Files:       now.Files - next.Files,
+		Packages:    now.Packages - next.Packages,
+		Executables: now.Executables - next.Executables,
 	}
 }
 

@@ -46,16 +46,6 @@ func TestTotals(t *testing.T) {
 	}
 }
 
-func TestOutlookTotals(t *testing.T) {
-	t.Parallel()
-	pl := webServer(harden.Packages)
-	all, _ := contentsOf(pl)
-	pl.Records = lessOne(pl.Records)
-	if _, err := NewOutlook(pl, all); !errors.Is(err, ErrTotals) {
-		t.Errorf("got %v, want ErrTotals", err)
-	}
-}
-
 func spoilRecord(in *Input, how func(*harden.Record)) {
 	r := in.Plan.Records.At(3)
 	how(&r)

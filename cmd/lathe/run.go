@@ -56,9 +56,8 @@ type target struct {
 	plan     *harden.Plan
 	result   *layers.Result
 	digest   v1.Hash
-	before   report.Image    // measured before the entries are forgotten
-	after    report.Image    // measured where the result was read back
-	next     *report.Outlook // of the next level
+	before   report.Image // measured before the entries are forgotten
+	after    report.Image // measured where the result was read back
 	bound    *profile.Profile
 }
 
@@ -131,11 +130,6 @@ func (r *hardening) planOne(ctx context.Context, env *environment, g *global, j 
 		entries += before.tree.Len()
 	}
 	holdMemory(entries)
-	// First, so that it is gone when the plan itself is made.
-	if t.next, err = outlook(ctx, t.tree, id, r.profile, j.policy); err != nil {
-		_ = t.tree.Close() // unlinked temporary files
-		return nil, fmt.Errorf("planning %s (%s): %w", r.opts.image, t.name, err)
-	}
 	if t.plan, err = harden.NewPlan(ctx, t.tree, id, r.profile, j.policy); err != nil {
 		_ = t.tree.Close() // unlinked temporary files
 		return nil, fmt.Errorf("planning %s (%s): %w", r.opts.image, t.name, err)
@@ -145,24 +139,6 @@ func (r *hardening) planOne(ctx context.Context, env *environment, g *global, j 
 		return nil, fmt.Errorf("binding the profile to %s (%s): %w", r.opts.image, t.name, err)
 	}
 	return t, nil
-}
-
-// outlook measures what the level after the policy's would leave. There is none
-// after the last level, and where that level would be refused.
-func outlook(ctx context.Context, tree *layers.Tree, id profile.Identity, prof *profile.Profile, pol harden.Policy) (*report.Outlook, error) {
-	if pol.Level = pol.Level.Next(); pol.Level == "" {
-		return nil, nil //nolint:nilnil // nothing to say is no error
-	}
-	pl, err := harden.Preview(ctx, tree, id, prof, pol)
-	var refusal *harden.Refusal
-	var conflict *harden.Conflict
-	switch {
-	case errors.As(err, &refusal), errors.As(err, &conflict):
-		return nil, nil //nolint:nilnil // likewise
-	case err != nil:
-		return nil, err
-	}
-	return report.NewOutlook(pl, report.Measure(tree, pl))
 }
 
 // bind gives the profile with its names resolved in the image, so that a report

@@ -29,8 +29,7 @@ func (r *hardening) makeReport(o hardenOptions, j *hardenJob) error {
 	var inputs []report.Input
 	for _, t := range r.targets {
 		in := report.Input{
-			Platform: t.name, Plan: t.plan, Profile: t.bound, Next: t.next,
-			Before: t.before,
+			Platform: t.name, Plan: t.plan, Profile: t.bound, Before: t.before,
 		}
 		if t.result != nil {
 			in.Stats = t.result.Stats
