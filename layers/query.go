@@ -63,7 +63,7 @@ func (t *Tree) entryOf(n *node) Entry {
 // find walks a canonical path without following links.
 func (t *Tree) find(path string) *node {
 	n := t.b.root
-	for _, name := range splitPath(path) {
+	for name, rest := nextName(path); name != ""; name, rest = nextName(rest) {
 		if name == "." {
 			continue
 		}

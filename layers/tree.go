@@ -305,10 +305,11 @@ func (b *builder) parents(p string) (*node, error) {
 // before it is followed.
 func (b *builder) walk(from *node, p string, follow bool, visit func(*node) error) (*node, []string, error) {
 	n := from
-	todo := splitPath(p)
-	for links, steps := 0, 0; len(todo) > 0; steps++ {
-		name := todo[0]
-		todo = todo[1:]
+	var name string
+	for links, steps, todo := 0, 0, p; ; steps++ {
+		if name, todo = nextName(todo); name == "" {
+			return n, nil, nil
+		}
 		if steps > maxSteps {
 			return n, nil, errLoop
 		}
@@ -326,10 +327,10 @@ func (b *builder) walk(from *node, p string, follow bool, visit func(*node) erro
 		}
 		child := n.child(name)
 		if child == nil {
-			return n, append([]string{name}, todo...), errNotFound
+			return n, append([]string{name}, splitPath(todo)...), errNotFound
 		}
 		link, isLink := b.linkOf(child)
-		if !isLink || len(todo) == 0 && !follow {
+		if !isLink || !follow && strings.Trim(todo, "/") == "" {
 			n = child
 			continue
 		}
@@ -344,9 +345,15 @@ func (b *builder) walk(from *node, p string, follow bool, visit func(*node) erro
 		if strings.HasPrefix(link, "/") {
 			n = b.root
 		}
-		todo = append(splitPath(link), todo...)
+		todo = link + "/" + todo
 	}
-	return n, nil, nil
+}
+
+// nextName cuts the first component off a path; "" when there is none.
+func nextName(p string) (name, rest string) {
+	p = strings.TrimLeft(p, "/")
+	name, rest, _ = strings.Cut(p, "/")
+	return name, rest
 }
 
 func (b *builder) linkOf(n *node) (string, bool) {
