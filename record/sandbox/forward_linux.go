@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ const (
 	dialTimeout = 30 * time.Second
 	udpIdle     = 60 * time.Second // after which a UDP exchange is forgotten
 	udpLimit    = 1024             // exchanges at a time
+	tcpLimit    = 2048             // connections at a time: each is a descriptor of this process
 	datagram    = 64 << 10
 )
 
@@ -31,11 +33,15 @@ type routes struct {
 	outbound bool                      // to anywhere
 	links    map[netip.AddrPort]string // address in the container → ADDR:PORT
 	resolver string                    // of the host, ADDR:PORT; "" without one
+	tcpSlots chan struct{}
 	udpSlots chan struct{}
 }
 
 func newRoutes(o Options) routes {
-	r := routes{outbound: o.Network.Mode != NetworkNone, links: map[netip.AddrPort]string{}, udpSlots: make(chan struct{}, udpLimit)}
+	r := routes{
+		outbound: o.Network.Mode != NetworkNone, links: map[netip.AddrPort]string{},
+		tcpSlots: make(chan struct{}, tcpLimit), udpSlots: make(chan struct{}, udpLimit),
+	}
 	for i, l := range o.Links {
 		r.links[netip.AddrPortFrom(LinkAddr(i), l.Port)] = l.Target
 	}
@@ -43,6 +49,25 @@ func newRoutes(o Options) routes {
 		r.resolver = hostResolver("/etc/resolv.conf")
 	}
 	return r
+}
+
+// withheld are addresses behind which machines of clouds find their own
+// credentials: link-local ones, as of AWS, Azure, Google Cloud and Oracle, and
+// those of Azure's host agent and of Alibaba Cloud. What an image does there is
+// done in the name of the machine that records.
+func withheld() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("100.100.100.200/32"),
+	}
+}
+
+// leaves tells whether connections to an address are made for a container.
+// What is the host's alone, and what goes to more than one, is not.
+func leaves(to netip.Addr) bool {
+	if to.IsLoopback() || to.IsUnspecified() || to.IsMulticast() || to == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return false
+	}
+	return !slices.ContainsFunc(withheld(), func(p netip.Prefix) bool { return p.Contains(to) })
 }
 
 // target is where to connect for a destination, "" for nowhere.
@@ -54,7 +79,7 @@ func (r routes) target(to netip.AddrPort) string {
 	switch {
 	case to.Addr() == resolverAddr() && to.Port() == 53:
 		return r.resolver
-	case prefix.Contains(to.Addr()), to.Addr().IsLoopback(), to.Addr().IsUnspecified(), !r.outbound:
+	case !r.outbound, prefix.Contains(to.Addr()), !leaves(to.Addr()):
 		return ""
 	}
 	return to.String()
@@ -87,6 +112,13 @@ func destination(id stack.TransportEndpointID) netip.AddrPort {
 func (n *network) forwardTCP(ctx context.Context, r *tcp.ForwarderRequest) {
 	target := n.routes.target(destination(r.ID()))
 	if target == "" {
+		r.Complete(true)
+		return
+	}
+	select {
+	case n.routes.tcpSlots <- struct{}{}:
+		defer func() { <-n.routes.tcpSlots }()
+	default:
 		r.Complete(true)
 		return
 	}

@@ -177,6 +177,7 @@ func TestUnpack(t *testing.T) {
 		{hdr: tar.Header{Name: "etc2/passwd", Typeflag: tar.TypeReg, Mode: 0o600}, body: "mine"},
 		{hdr: tar.Header{Name: "pipe", Typeflag: tar.TypeFifo, Mode: 0o622}},
 		{hdr: tar.Header{Name: "disk", Typeflag: tar.TypeBlock, Mode: 0o666, Devmajor: 8}},
+		{hdr: tar.Header{Name: "disk2", Typeflag: tar.TypeLink, Linkname: "disk"}},
 		{hdr: tar.Header{Name: "shut/", Typeflag: tar.TypeDir, Mode: 0o1500, Uid: 5}},
 		{hdr: tar.Header{Name: "shut/in", Typeflag: tar.TypeReg, Mode: 0o644}, body: "inside"},
 	}
@@ -231,8 +232,10 @@ func TestUnpack(t *testing.T) {
 	if s := stat("shut"); s.Mode != syscall.S_IFDIR|0o1500 || s.Uid != 5 {
 		t.Errorf("shut: %+v", s)
 	}
-	if _, err := os.Lstat(filepath.Join(dir, "disk")); err == nil {
-		t.Error("a device was made")
+	for _, name := range []string{"disk", "disk2"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("the device %s was made", name)
+		}
 	}
 	value := make([]byte, 100)
 	n, err := unix.Lgetxattr(filepath.Join(dir, "bin/net"), "security.capability", value)

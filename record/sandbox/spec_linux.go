@@ -88,6 +88,10 @@ func newSpec(config v1.Config, o Options, u user, hostname string, p place) (*sp
 	if err != nil {
 		return nil, err
 	}
+	dir, err := workingDir(config, o)
+	if err != nil {
+		return nil, err
+	}
 	caps := dockerCapabilities()
 	effective := caps
 	if u.uid != 0 {
@@ -106,7 +110,7 @@ func newSpec(config v1.Config, o Options, u user, hostname string, p place) (*sp
 		Hostname: hostname,
 		Root:     &specs.Root{Path: p.root},
 		Process: &specs.Process{
-			Args: line, Cwd: workingDir(config, o), Env: environment(config, o, hostname, u),
+			Args: line, Cwd: dir, Env: environment(config, o, hostname, u),
 			User:         specs.User{UID: u.uid, GID: u.gid, AdditionalGids: u.groups},
 			Capabilities: &specs.LinuxCapabilities{Bounding: caps, Permitted: effective, Effective: effective},
 		},
@@ -130,12 +134,14 @@ func newSpec(config v1.Config, o Options, u user, hostname string, p place) (*sp
 	return spec, nil
 }
 
-func workingDir(config v1.Config, o Options) string {
-	dir := config.WorkingDir
-	if o.Dir != "" {
-		dir = o.Dir
+// workingDir is where the first process starts. Below /proc it could be a
+// directory of the host that an old runtime left open (CVE-2024-21626).
+func workingDir(config v1.Config, o Options) (string, error) {
+	dir := path.Join("/", cmpOr(o.Dir, config.WorkingDir))
+	if dir == "/proc" || strings.HasPrefix(dir, "/proc/") {
+		return "", fmt.Errorf("the working directory %q is below /proc", dir)
 	}
-	return path.Join("/", dir)
+	return dir, nil
 }
 
 func namespaces(mode NetworkMode, netns string) []specs.LinuxNamespace {

@@ -71,6 +71,9 @@ func (u *unpacker) make(ctx context.Context, e layers.Entry) error {
 	if e.Data >= 0 {
 		data = u.tree.Entry(e.Data)
 	}
+	if data.Type == layers.CharDevice || data.Type == layers.BlockDevice {
+		return nil // containers get their devices from the runtime
+	}
 	if data.Type != layers.Dir && data.ID >= 0 {
 		if first, ok := u.made[data.ID]; ok {
 			return u.root.Link(first, e.Path)
@@ -96,9 +99,7 @@ func (u *unpacker) make(ctx context.Context, e layers.Entry) error {
 		if err := u.fifo(path); err != nil {
 			return err
 		}
-	case layers.CharDevice, layers.BlockDevice:
-		return nil // containers get their devices from the runtime
-	case layers.HardLink, layers.Whiteout, layers.Opaque, layers.Leftover:
+	case layers.HardLink, layers.Whiteout, layers.Opaque, layers.Leftover, layers.CharDevice, layers.BlockDevice:
 		return fmt.Errorf("a %s is no part of a root filesystem", e.Type)
 	}
 	return u.finish(e)
