@@ -20,7 +20,7 @@ install: ## install lathe into GOBIN
 	CGO_ENABLED=0 go install -trimpath -ldflags "$(LDFLAGS)" ./cmd/lathe
 
 test: ## run the fast tests: no root, no network, no containers
-	go test ./...
+	go test -short ./...
 	cd netpolicy/oracle && go test -mod=mod ./...
 
 check: fmt vet lint test ## what must be green before a push
@@ -72,8 +72,8 @@ bench: ## measure against a floor and a naive pipeline; writes docs/benchmarks.m
 fuzz: ## run every fuzz target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)
 
-nightly: ## what takes too long for every push: race detector, fuzzing, benchmarks
-	go test -race ./...
+nightly: ## what takes too long for every push: all rounds of the tests, race detector, fuzzing, benchmarks
+	go test -race -timeout 60m ./...
 	$(MAKE) fuzz FUZZTIME=60s
 	$(MAKE) e2e
 	$(MAKE) e2e-stacks

@@ -3,6 +3,7 @@ package harden
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,6 +49,9 @@ func TestRecordsGiveBackWhatTheyTook(t *testing.T) {
 		t.Fatalf("%d records, want %d", got.Len(), len(want))
 	}
 	for i, rec := range got.All() {
+		if reflect.DeepEqual(want[i], rec) { // a hundred times faster
+			continue
+		}
 		if diff := cmp.Diff(want[i], rec, cmp.AllowUnexported(Record{}), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("record %d (-want +got):\n%s", i, diff)
 		}

@@ -196,7 +196,10 @@ func TestReadByOthers(t *testing.T) {
 // TestManyPackages plans hostile databases in a time that grows with their size.
 func TestManyPackages(t *testing.T) {
 	t.Parallel()
-	const n = 20_000
+	n := 20_000
+	if testing.Short() {
+		n = 4000
+	}
 	for name, fields := range map[string]func(i int) (list, depends string){
 		"all provide, all depend": func(int) (string, string) { return "/srv/d", `Provides: x\nDepends: x\n` },
 		"a chain of data":         func(i int) (string, string) { return fmt.Sprintf("/srv/d%d", i), fmt.Sprintf(`Depends: p%d\n`, i+1) },

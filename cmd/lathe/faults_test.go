@@ -366,7 +366,7 @@ func TestKillWhilePushing(t *testing.T) {
 	started := time.Now()
 	w.ok(append(signed("oci:web", "--push", s.Host+"/web:warm", "-o", "out"), "--force")...)
 	whole := time.Since(started)
-	for i := range 10 {
+	for i := range rounds(10, 2) {
 		ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(i+1)/10)
 		cmd, _ := w.lathe(ctx, args...)
 		_ = cmd.Run() // killed, or not
@@ -398,7 +398,7 @@ func TestKillWhileFilling(t *testing.T) {
 	w.ok(args...)
 	whole := time.Since(started)
 	want := w.contents("cache")
-	for i := range 10 {
+	for i := range rounds(10, 2) {
 		w.check(os.RemoveAll(w.path("cache")))
 		ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(i+1)/12)
 		cmd, _ := w.lathe(ctx, args...)

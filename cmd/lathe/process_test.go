@@ -84,6 +84,14 @@ func (w workspace) lathe(ctx context.Context, args ...string) (*exec.Cmd, *strin
 	return cmd, &stderr
 }
 
+// rounds is how often something random is tried: less with -short.
+func rounds(thorough, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return thorough
+}
+
 // ok runs lathe, which must succeed.
 func (w workspace) ok(args ...string) {
 	w.t.Helper()
@@ -195,10 +203,7 @@ func TestKill(t *testing.T) {
 	w.ok(args...)
 	whole := time.Since(started)
 	w.check(os.RemoveAll(w.path("out")))
-	kills := 50
-	if testing.Short() {
-		kills = 6
-	}
+	kills := rounds(50, 6)
 	rng := rand.New(rand.NewPCG(20, 26))
 	killed := 0
 	for i := range kills {
