@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/lathe-build/lathe/harden"
 	"github.com/lathe-build/lathe/image"
@@ -151,6 +152,36 @@ func TestFlagsHaveScripts(t *testing.T) {
 	walk(newRoot(&environment{}))
 }
 
+// TestHelpTeaches holds the help texts to what they promise: an example that
+// names the command, a word for every value, one word for one flag.
+func TestHelpTeaches(t *testing.T) {
+	t.Parallel()
+	short := map[string]string{}
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if !cmd.HasSubCommands() && !regexp.MustCompile(`\n  (.*\| )?`+cmd.CommandPath()).MatchString(cmd.Long) {
+			t.Errorf("the help of %s has no example", cmd.CommandPath())
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			value, text := pflag.UnquoteUsage(f)
+			if slices.Contains([]string{"string", "strings", "stringArray"}, value) {
+				t.Errorf("--%s of %s has no word for its value", f.Name, cmd.CommandPath())
+			}
+			if strings.HasSuffix(text, ".") || text == "" {
+				t.Errorf("--%s of %s: %q", f.Name, cmd.CommandPath(), text)
+			}
+			if other, ok := short[f.Name]; ok && other != f.Shorthand {
+				t.Errorf("--%s is -%s in one command and -%s in %s", f.Name, other, f.Shorthand, cmd.CommandPath())
+			}
+			short[f.Name] = f.Shorthand
+		})
+		for _, child := range cmd.Commands() {
+			walk(child)
+		}
+	}
+	walk(newRoot(&environment{}))
+}
+
 // TestExitCodes turns errors into exit codes, all those of docs/exit-codes.md.
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
@@ -176,7 +207,8 @@ func TestExitCodes(t *testing.T) {
 		{"wrong use within", background, fmt.Errorf("harden: %w", usage("no such flag")), 2},
 		{"an output that exists", background, fmt.Errorf("writing: %w", image.ErrExists), 2},
 		{"a conflict", background, fmt.Errorf("planning: %w", &harden.Conflict{Reasons: []string{"x"}}), 3},
-		{"a run that fails", background, fmt.Errorf("running: %w", proofError{[]string{"x"}}), 3},
+		{"a run that fails", background, fmt.Errorf("running: %w", gate("x")), 3},
+		{"profiles of two images", background, fmt.Errorf("merging: %w", otherImage("a", "b")), 4},
 		{"a refusal", background, fmt.Errorf("planning: %w", &harden.Refusal{Reasons: []string{"x"}}), 4},
 		{"interrupted", stopped(syscall.SIGINT), context.Canceled, 130},
 		{"interrupted, whatever it then said", stopped(syscall.SIGINT), fails, 130},

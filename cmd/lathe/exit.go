@@ -26,21 +26,27 @@ const (
 	exitUnsafe = 4
 )
 
-// usageError is a wrong use of the command line.
-type usageError struct{ err error }
+// codedError is an error with an exit code of its own; all others are failures.
+type codedError struct {
+	code int
+	err  error
+}
 
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
+func (e codedError) Error() string { return e.err.Error() }
+func (e codedError) Unwrap() error { return e.err }
 
-func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+// usage is a wrong use of the command line.
+func usage(format string, args ...any) error { return asUsage(fmt.Errorf(format, args...)) }
 
-// gateError says that something is not as it was asked to be.
-type gateError struct{ err error }
+func asUsage(err error) error { return codedError{exitUsage, err} }
 
-func (e gateError) Error() string { return e.err.Error() }
-func (e gateError) Unwrap() error { return e.err }
+// gate says that something is not as it was asked to be.
+func gate(format string, args ...any) error { return codedError{exitGate, fmt.Errorf(format, args...)} }
 
-func gate(format string, args ...any) error { return gateError{fmt.Errorf(format, args...)} }
+// unsafe says that a result could not be relied on.
+func unsafe(format string, args ...any) error {
+	return codedError{exitUnsafe, fmt.Errorf(format, args...)}
+}
 
 // signalError is the cause of a context that a signal ended.
 type signalError struct{ signal os.Signal }
@@ -50,9 +56,7 @@ func (e signalError) Error() string { return "stopped by " + e.signal.String() }
 // exitCode is the one place that turns errors into exit codes.
 func exitCode(ctx context.Context, err error) int {
 	var sig signalError
-	var use usageError
-	var another foreignImageError
-	var gated gateError
+	var coded codedError
 	var conflict *harden.Conflict
 	var refusal *harden.Refusal
 	switch {
@@ -63,12 +67,12 @@ func exitCode(ctx context.Context, err error) int {
 			return 128 + int(n)
 		}
 		return exitFailed
-	case errors.As(err, &use), errors.Is(err, image.ErrExists):
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.Is(err, image.ErrExists):
 		return exitUsage
-	case errors.As(err, &conflict), errors.As(err, &gated), errors.As(err, new(proofError)), errors.Is(err, errDiffers):
+	case errors.As(err, &conflict):
 		return exitGate
-	case errors.As(err, &another):
-		return exitUnsafe
 	case errors.As(err, &refusal):
 		return exitUnsafe
 	}

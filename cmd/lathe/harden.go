@@ -76,7 +76,8 @@ image first, then signature and attestation, and moves the tag last.
 
 Levels: binaries drops unused programs and scripts. packages (the default) also
 drops libraries and packages that nothing used, package-manager state and
-documentation.
+documentation. files also drops every file that was neither used nor is needed by
+one that was.
 
 --verify runs the result with the tests after -- before anything is written, the
 way lathe record runs an image, and fails when a test fails, the container dies,
@@ -112,9 +113,9 @@ func newHarden(env *environment, g *global) *cobra.Command {
 	f.StringVarP(&o.output, "output", "o", "", "write image, plan, report and hint to this new `directory`")
 	f.StringVar(&o.push, "push", "", "push the image to this registry `reference`; the tag moves last")
 	f.StringArrayVar(&o.to, "to", nil, "also write the image to this `place`: oci:DIR, docker-archive:FILE, docker-daemon:NAME; repeatable")
-	f.BoolVar(&o.force, "force", false, "replace an earlier output")
+	f.BoolVar(&o.force, "force", false, "replace an existing output")
 	f.BoolVar(&o.dryRun, "dry-run", false, "plan and report, write nothing")
-	f.StringVar(&o.compression, "compression", "keep", "of rewritten layers: keep, gzip or zstd")
+	f.StringVar(&o.compression, "compression", "keep", "`format` of rewritten layers: keep, gzip or zstd")
 	f.StringVar(&o.key, "key", "", "sign with this private key `file`, as cosign generate-key-pair makes it")
 	addPasswordFlag(cmd, &o.passwordFD)
 	f.BoolVar(&o.unsigned, "unsigned", false, "push without a signature")
@@ -139,7 +140,7 @@ func addPlanFlags(cmd *cobra.Command, g *global, o *hardenOptions) {
 	f.StringVar(&o.container, "container", "", "`name` of the container in the manifests (default: by the image's name)")
 	f.StringSliceVar(&o.platforms, "platform", nil, "`platforms` of an index to harden (default: those that a profile covers)")
 	f.StringVar(&o.policy, "policy", "", "policy `file` with rules, answers and a level; flags win over it and add to it")
-	f.StringVar(&o.level, "level", "", "how much to drop: binaries, packages or files (default packages)")
+	f.StringVar(&o.level, "level", "", "`level`: how much to drop: binaries, packages or files (default: packages)")
 	f.StringArrayVar(&o.keep, "keep", nil, "keep this `path` or glob and what it needs; repeatable")
 	f.StringArrayVar(&o.drop, "drop", nil, "drop this `path` or glob; repeatable")
 	f.BoolVar(&o.rebase, "rebase", false, "use a profile that was recorded on another image")
@@ -173,7 +174,7 @@ func (o *hardenOptions) job() (*hardenJob, error) {
 		return nil, usage("no profile: say what the image runs with --profile FILE")
 	}
 	if j.source, err = image.ParseRef(o.image); err != nil {
-		return nil, usageError{err}
+		return nil, asUsage(err)
 	}
 	if j.policy, err = o.readPolicy(); err != nil {
 		return nil, err
@@ -210,7 +211,7 @@ func (o *hardenOptions) destinations(j *hardenJob) error {
 	for _, name := range o.to {
 		ref, err := image.ParseRef(name)
 		if err != nil {
-			return usageError{err}
+			return asUsage(err)
 		}
 		if ref.Kind == image.Registry {
 			return usage("--to %s is a registry reference: use --push", name)
@@ -220,7 +221,7 @@ func (o *hardenOptions) destinations(j *hardenJob) error {
 	if o.push != "" {
 		ref, err := image.ParseRef(o.push)
 		if err != nil {
-			return usageError{err}
+			return asUsage(err)
 		}
 		if ref.Kind != image.Registry || ref.Digest.Hex != "" {
 			return usage("--push %s is not a registry reference with a tag: use --to or -o", o.push)
@@ -244,7 +245,7 @@ func (o *hardenOptions) destinations(j *hardenJob) error {
 	}
 	if o.key != "" {
 		if err := sign.CheckKeyFile(o.key); err != nil {
-			return usageError{err}
+			return asUsage(err)
 		}
 	}
 	return o.keepInputs(j)
@@ -272,7 +273,7 @@ func (o *hardenOptions) keepInputs(j *hardenJob) error {
 			}
 			inside, err := isInside(in, out)
 			if err != nil {
-				return usageError{err}
+				return asUsage(err)
 			}
 			if inside {
 				return usage("%s would be written over what is read from %s", out, in)
@@ -291,7 +292,7 @@ func keepApart(outputs []string) error {
 			}
 			inside, err := isInside(a, b)
 			if err != nil {
-				return usageError{err}
+				return asUsage(err)
 			}
 			if inside {
 				return usage("%s and %s cannot both be written: one lies in the other", b, a)

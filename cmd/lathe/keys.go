@@ -27,7 +27,10 @@ func newGenerateKeyPair(env *environment, _ *global) *cobra.Command {
 		Use: "generate-key-pair", Short: "Make a key pair as cosign does",
 		Long: `Make an encrypted private key PREFIX.key and a public key PREFIX.pub, in the
 format of cosign generate-key-pair. Files that exist are not replaced. The
-password comes from COSIGN_PASSWORD, --password-fd or a prompt.`,
+password comes from COSIGN_PASSWORD, --password-fd or a prompt.
+
+  lathe generate-key-pair
+  lathe generate-key-pair --output-key-prefix release`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return runGenerateKeyPair(env, o) },
 	}

@@ -44,7 +44,7 @@ Something that is blocked and not on purpose is exit code 3.`,
 	}
 	o.evidence.add(cmd)
 	cmd.Flags().StringVar(&o.manifests, "manifests", "", "ask the network policies in this `directory` about the hint")
-	cmd.Flags().StringVar(&o.as, "as", string(netpolicy.Core), "form of the hint's policy: core or cilium")
+	cmd.Flags().StringVar(&o.as, "as", string(netpolicy.Core), "`form` of the hint's policy: core or cilium")
 	return cmd
 }
 

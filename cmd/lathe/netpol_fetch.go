@@ -39,15 +39,15 @@ is the one whose digest the attestation names, and no other.
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.key, "key", "", "public key `file`")
-	f.StringVarP(&o.output, "output", "o", "", "write to this `file` instead of standard output")
-	f.BoolVar(&o.force, "force", false, "replace an earlier output")
+	f.StringVarP(&o.output, "output", "o", "", "write to this `file` (default: standard output)")
+	f.BoolVar(&o.force, "force", false, "replace an existing file")
 	return cmd
 }
 
 func runNetpolFetch(ctx context.Context, env *environment, g *global, o netpolFetchOptions, name string) error {
 	ref, err := image.ParseRef(name)
 	if err != nil {
-		return usageError{err}
+		return asUsage(err)
 	}
 	if ref.Kind != image.Registry {
 		return usage("%s: fetch takes a registry reference; a directory has its hint.json", name)

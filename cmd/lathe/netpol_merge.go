@@ -26,8 +26,8 @@ not see is not restricted. The order does not matter.
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, names []string) error { return runNetpolMerge(env, o, names) },
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write to this `file` instead of standard output")
-	cmd.Flags().BoolVar(&o.force, "force", false, "replace an earlier output")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write to this `file` (default: standard output)")
+	cmd.Flags().BoolVar(&o.force, "force", false, "replace an existing file")
 	return cmd
 }
 

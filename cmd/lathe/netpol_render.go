@@ -35,9 +35,9 @@ A policy that does not do what its hint says is not written.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.as, "as", string(netpolicy.Core), "form of the policy: core or cilium")
-	f.StringVarP(&o.output, "output", "o", "", "write to this `file` instead of standard output")
-	f.BoolVar(&o.force, "force", false, "replace an earlier output")
+	f.StringVar(&o.as, "as", string(netpolicy.Core), "`form` of the policy: core or cilium")
+	f.StringVarP(&o.output, "output", "o", "", "write to this `file` (default: standard output)")
+	f.BoolVar(&o.force, "force", false, "replace an existing file")
 	return cmd
 }
 

@@ -24,7 +24,7 @@ func (o *hardenOptions) readPolicy() (harden.Policy, error) {
 	if o.level != "" {
 		level, err := harden.ParseLevel(o.level)
 		if err != nil {
-			return pol, usageError{err}
+			return pol, asUsage(err)
 		}
 		pol.Level = level
 	}
@@ -48,7 +48,7 @@ func (o *hardenOptions) readPolicy() (harden.Policy, error) {
 		*b.to = *b.to || b.flag
 	}
 	if err := pol.Validate(); err != nil {
-		return pol, usageError{err}
+		return pol, asUsage(err)
 	}
 	return pol, nil
 }

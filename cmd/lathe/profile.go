@@ -82,6 +82,11 @@ func writeResult(env *environment, name string, data []byte, private, force bool
 func newProfileValidate(env *environment, g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "validate FILE...", Short: "Check profiles and say what is wrong where",
+		Long: `Check profiles: their form, their limits, and that what refers to something finds
+it. The first thing that is wrong is said with its place, and the exit code is 1.
+
+  lathe profile validate profile.json
+  lathe profile validate --format json run-*.json`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, names []string) error {
 			for _, name := range names {
@@ -163,6 +168,11 @@ func newProfileMerge(env *environment, _ *global) *cobra.Command {
 	var o mergeOptions
 	cmd := &cobra.Command{
 		Use: "merge FILE... -o FILE", Short: "Make one profile of several: their union, in any order",
+		Long: `Make one profile of several: their union, whatever their order. Profiles about
+different images are refused (exit code 4) unless --rebase says that this is
+meant. lathe harden merges by itself the profiles that it is given.
+
+  lathe profile merge unit.json end-to-end.json -o profile.json`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			p, list, err := readProfiles(cmd.Context(), env, names)

@@ -40,7 +40,7 @@ func newProfileImport(env *environment, g *global) *cobra.Command {
 	f.StringVar(&o.from, "from", "", "`format` of the files (default: known by their beginning)")
 	f.StringVarP(&o.output, "output", "o", "", "write to this `file` (default: standard output)")
 	f.StringVar(&o.image, "image", "", "the `IMAGE` that ran, so that the profile is about it")
-	f.StringVar(&o.platform, "platform", "", "which platform of an index ran, such as linux/amd64")
+	f.StringVar(&o.platform, "platform", "", "which `platform` of an index ran, such as linux/amd64")
 	f.BoolVar(&o.foreign.Complete, "complete", false, "vouch that the files miss nothing from start to end")
 	f.BoolVar(&o.force, "force", false, "replace an existing file")
 	f.StringVar(&o.foreign.Name, "name", "", "`name` of the profile")
@@ -106,7 +106,7 @@ func runImport(ctx context.Context, env *environment, g *global, o importOptions
 	}
 	p, _, err := formats.Import(ctx, o.from, inputs, opts)
 	if errors.Is(err, formats.ErrUnknown) {
-		return usageError{err}
+		return asUsage(err)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(names, ", "), err)
@@ -183,7 +183,7 @@ func searchPath(config v1.Config) string {
 func identify(ctx context.Context, g *global, name, platform string) (profile.Image, v1.Config, error) {
 	ref, err := image.ParseRef(name)
 	if err != nil {
-		return profile.Image{}, v1.Config{}, usageError{err}
+		return profile.Image{}, v1.Config{}, asUsage(err)
 	}
 	src, err := image.Read(ctx, ref, g.imageOptions())
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -12,11 +11,9 @@ import (
 	"github.com/lathe-build/lathe/profile"
 )
 
-// foreignImageError says that profiles are about different images.
-type foreignImageError struct{ a, b string }
-
-func (e foreignImageError) Error() string {
-	return fmt.Sprintf("%s and %s are about different images: --rebase uses what was recorded on another one", e.a, e.b)
+// otherImage refuses profiles of which one is about another image.
+func otherImage(a, b string) error {
+	return unsafe("%s and %s are about different images: --rebase uses what was recorded on another one", a, b)
 }
 
 // checkImages refuses profiles that are about different images, by their files.
@@ -24,7 +21,7 @@ func checkImages(names []string, list []*profile.Profile) error {
 	for i, p := range list {
 		for j, q := range list[:i] {
 			if !profile.SameImage(p, q) {
-				return foreignImageError{names[j], names[i]}
+				return otherImage(names[j], names[i])
 			}
 		}
 	}
@@ -70,7 +67,7 @@ func (r *hardening) checkFits() error {
 		}
 	}
 	if fits != "" && not != "" && !r.opts.rebase {
-		return foreignImageError{fits, not}
+		return otherImage(fits, not)
 	}
 	return nil
 }
@@ -115,9 +112,6 @@ in A, ~ is in both with other facts. Counts and times are no difference. With
 	return cmd
 }
 
-// errDiffers is returned where profiles differ and that is a gate.
-var errDiffers = errors.New("the profiles differ")
-
 func runProfileDiff(ctx context.Context, env *environment, g *global, o diffOptions, names []string) error {
 	_, list, err := readProfiles(ctx, env, names)
 	if err != nil {
@@ -136,7 +130,7 @@ func runProfileDiff(ctx context.Context, env *environment, g *global, o diffOpti
 		err = d.Render(env.stdout)
 	}
 	if err == nil && o.exitCode && !d.Empty() {
-		return fmt.Errorf("%s and %s: %w", names[0], names[1], errDiffers)
+		return gate("%s and %s: the profiles differ", names[0], names[1])
 	}
 	return err
 }
@@ -170,7 +164,7 @@ where. A source that exercised a scenario goes with whatever else it exercised.
 				return err
 			}
 			if p, err = p.Filter(f); err != nil {
-				return usageError{err}
+				return asUsage(err)
 			}
 			return saveProfile(env, p, o.outputOptions)
 		},

@@ -16,11 +16,6 @@ import (
 	"github.com/lathe-build/lathe/report"
 )
 
-// proofError says that a run of the hardened image failed.
-type proofError struct{ reasons []string }
-
-func (e proofError) Error() string { return strings.Join(e.reasons, "; ") }
-
 // proof is a run of a hardened image, judged.
 type proof struct {
 	Scenarios []string         `json:"scenarios"` // that passed
@@ -68,7 +63,7 @@ func (p *proof) err() error {
 	if len(reasons) == 0 {
 		return nil
 	}
-	return proofError{reasons}
+	return gate("%s", strings.Join(reasons, "; "))
 }
 
 // say prints the findings for people, and what would keep the paths.

@@ -77,7 +77,7 @@ func newRecord(env *environment, g *global) *cobra.Command {
 	f.StringVarP(&o.output, "output", "o", "", "write to this `file` (default: standard output)")
 	f.BoolVar(&o.force, "force", false, "replace an existing file")
 	f.StringVar(&o.name, "name", "", "`name` of the profile")
-	f.StringVar(&o.platform, "platform", "", "which platform of an index to run (default: this machine's)")
+	f.StringVar(&o.platform, "platform", "", "which `platform` of an index to run (default: this machine's)")
 	f.BoolVar(&o.run.argv, "argv", false, "keep a sample of command lines, with what looks like a secret taken out")
 	f.BoolVar(&o.docker, "docker", false, "take image and flags from the docker run command after --")
 	f.StringVar(&o.container, "container", "", "record this running container of docker, podman or containerd: `ID` or name")
@@ -128,7 +128,7 @@ func (o *recordOptions) split(a []string, dash int) ([]string, error) {
 func runRecord(ctx context.Context, env *environment, g *global, o recordOptions, p *runPlan) error {
 	ref, err := image.ParseRef(o.image)
 	if err != nil {
-		return usageError{err}
+		return asUsage(err)
 	}
 	if err := checkFree(o.output, o.force); err != nil {
 		return err

@@ -94,9 +94,9 @@ const longHelp = `lathe hardens a container image to the profile of what it real
 It drops the programs that were never used, and what only they needed, signs the
 result, and writes a network policy from the same evidence.
 
-  lathe profile import --complete trace.log -o profile.json
-  lathe harden registry.example.com/web:1.4 --profile profile.json -o out --key cosign.key
-  lathe verify out --key cosign.pub
+  lathe record oci:web -o profile.json -- ./smoke-test.sh
+  lathe harden oci:web --profile profile.json --key cosign.key -o out
+  lathe verify out --key cosign.pub --source oci:web
   lathe explain out/plan.json /bin/sh
 
 Images are written as IMAGE: a registry reference, oci:DIR[:TAG],
@@ -128,8 +128,8 @@ func newRoot(env *environment) *cobra.Command {
 	f.StringVar(&g.cacheDir, "cache-dir", "", "keep layers of source images from registries in this `directory`")
 	f.Int64Var(&g.cacheMax, "cache-size", image.DefaultCacheBytes, "most `bytes` of the cache; what was not used for the longest time goes first")
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "say nothing but results and errors")
-	f.StringVar(&g.format, "format", "text", "form of results: text or json")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	f.StringVar(&g.format, "format", "text", "`form` of results: text or json")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return asUsage(err) })
 	root.AddCommand(newHarden(env, g), newExplain(env, g), newVerify(env, g), newRecord(env, g), newProfile(env, g), newNetpol(env, g), newGenerateKeyPair(env, g), newVersion(env, g))
 	root.SetHelpCommand(newHelp())
 	root.SetOut(env.stdout)
@@ -171,7 +171,7 @@ func execute(ctx context.Context, env *environment, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
-		err = usageError{err}
+		err = asUsage(err)
 	}
 	if err != nil {
 		complain(ctx, env, err)

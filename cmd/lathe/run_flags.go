@@ -41,8 +41,8 @@ func addRunFlags(cmd *cobra.Command, r *runFlags) {
 	f := cmd.Flags()
 	f.StringArrayVar(&r.publish, "publish", nil, "publish a container's port on the host: [[ADDR:]HOSTPORT:]`PORT`; repeatable (default: those that the image exposes, on free ports of the loopback)")
 	f.StringArrayVar(&r.env, "env", nil, "set `NAME=VALUE` in the container, or take NAME from this environment; repeatable")
-	f.StringArrayVar(&r.mounts, "mount", nil, "`type=bind|volume|tmpfs,source=…,target=…[,readonly]`; repeatable")
-	f.StringArrayVar(&r.volumes, "volume", nil, "the same in short: `[SOURCE:]TARGET[:ro]`; repeatable")
+	f.StringArrayVar(&r.mounts, "mount", nil, "`mount` of the container: type=bind|volume|tmpfs,source=…,target=…[,readonly]; repeatable")
+	f.StringArrayVar(&r.volumes, "volume", nil, "`volume` or, where SOURCE is a path, directory of the host: [SOURCE:]TARGET[:ro]; repeatable")
 	f.StringArrayVar(&r.tmpfs, "tmpfs", nil, "a tmpfs at this `path`; repeatable")
 	f.StringArrayVar(&r.links, "link", nil, "let `NAME=ADDR:PORT` of the host be NAME:PORT in the container; repeatable")
 	f.StringVar(&r.entrypoint, "entrypoint", "", "`program` to run instead of the image's")
@@ -94,12 +94,12 @@ func (r *runFlags) plan(line []string) (*runPlan, error) {
 	}
 	for _, step := range []func(*runPlan) error{r.parseNetwork, r.parseMounts, r.parseEnv} {
 		if err := step(p); err != nil {
-			return nil, usageError{err}
+			return nil, asUsage(err)
 		}
 	}
 	var err error
 	if p.scenarios, err = record.ParseScenarios(r.scenarios); err != nil {
-		return nil, usageError{err}
+		return nil, asUsage(err)
 	}
 	if len(line) > 0 {
 		p.tests = append(p.tests, record.Test{Name: "test", Args: line})

@@ -70,7 +70,7 @@ be left out: then only the plan is compared with the image.
 	cmd.Flags().StringVar(&o.source, "source", "", "also compare with this original `IMAGE`")
 	cmd.Flags().BoolVar(&o.run, "run", false, "run the image under the recorder with the tests after --")
 	cmd.Flags().StringArrayVarP(&o.profiles, "profile", "p", nil, "with --run: the profile of the original, a `file`; its start scenarios are run, too; repeatable")
-	cmd.Flags().StringVar(&o.platform, "platform", "", "with --run: which platform of an index to run (default: this machine's)")
+	cmd.Flags().StringVar(&o.platform, "platform", "", "with --run: which `platform` of an index to run (default: this machine's)")
 	addRunFlags(cmd, &o.flags)
 	addLimitFlags(cmd, &g.limits)
 	return cmd
@@ -276,7 +276,7 @@ func openSource(ctx context.Context, g *global, name string) (*image.Source, err
 	}
 	ref, err := image.ParseRef(name)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, asUsage(err)
 	}
 	return image.Read(ctx, ref, g.sourceOptions())
 }

@@ -117,7 +117,7 @@ func gatherPlan(ctx context.Context, g *global, name string) (*evidence, error) 
 	}
 	ref, err := image.ParseRef(name)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, asUsage(err)
 	}
 	if ref.Kind != image.Registry {
 		return nil, usage("%s: verify takes a directory that harden wrote, or a registry reference", name)

@@ -10,7 +10,12 @@ import (
 
 func newVersion(env *environment, g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: args(cobra.NoArgs),
+		Use: "version", Short: "Print the version",
+		Long: `Print the version of lathe, of Go and of the platform it was built for.
+
+  lathe version
+  lathe version --format json`,
+		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if g.format == "json" {
 				return json.NewEncoder(env.stdout).Encode(map[string]string{
