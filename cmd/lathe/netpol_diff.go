@@ -17,25 +17,27 @@ func newNetpolDiff(env *environment, g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "diff OLD NEW [--fail-on widened]", Short: "Compare what two hints allow",
 		Long: `Compare what two hints allow, as sets of connections and not as text: what is
-added, widened, narrowed or removed, with the executables that explain it. A
-peer that has names is these names: another address of one is no difference.
+added, widened, narrowed or removed, with the executables that explain it. An
+external peer that has names is these names: another address of one is "moved",
+which is no wider policy, though a core one lists addresses.
 
   lathe netpol diff old/hint.json new/hint.json --fail-on widened
 
---fail-on takes added, removed, widened and narrowed. "widened" also means what
-is added, and "narrowed" what is removed: everything that allows more, or less.
+--fail-on takes added, removed, widened, narrowed and moved. "widened" also means
+what is added, and "narrowed" what is removed: everything that allows more, or
+less.
 What it names is exit code 3.`,
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, a []string) error { return runNetpolDiff(env, g, o, a[0], a[1]) },
 	}
-	cmd.Flags().StringSliceVar(&o.failOn, "fail-on", nil, "kinds of `changes` that fail: added, removed, widened, narrowed")
+	cmd.Flags().StringSliceVar(&o.failOn, "fail-on", nil, "kinds of `changes` that fail: added, removed, widened, narrowed, moved")
 	return cmd
 }
 
 func runNetpolDiff(env *environment, g *global, o netpolDiffOptions, before, after string) error {
 	for _, word := range o.failOn {
 		if !slices.Contains(drift.Kinds(), drift.Kind(word)) {
-			return usage("--fail-on is added, removed, widened or narrowed, not %q", word)
+			return usage("--fail-on is added, removed, widened, narrowed or moved, not %q", word)
 		}
 	}
 	was, err := readHint(env, before)
@@ -46,7 +48,10 @@ func runNetpolDiff(env *environment, g *global, o netpolDiffOptions, before, aft
 	if err != nil {
 		return err
 	}
-	changes := drift.Diff(was, is)
+	changes, err := drift.Diff(was, is)
+	if err != nil {
+		return err
+	}
 	if g.format == "json" {
 		if changes == nil {
 			changes = []drift.Change{}
@@ -76,8 +81,8 @@ func meansKind(word, kind drift.Kind) bool {
 	case drift.Widened:
 		return kind.Wider()
 	case drift.Narrowed:
-		return !kind.Wider()
-	case drift.Added, drift.Removed:
+		return kind.Narrower()
+	case drift.Added, drift.Removed, drift.Moved:
 	}
 	return word == kind
 }

@@ -32,7 +32,7 @@ func clusterOf(t *testing.T, pod, ip string) *inventory.Cluster {
 func changes(t *testing.T, before, after *netpolicy.Hint) []string {
 	t.Helper()
 	var list []string
-	for _, c := range Diff(before, after) {
+	for _, c := range mustDiff(t, before, after) {
 		list = append(list, strings.TrimSpace(fmt.Sprintf("%s %s %v %s", c.Kind, c.Text, c.Executables, c.Reason)))
 	}
 	return list

@@ -197,6 +197,15 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func mustDiff(t testing.TB, before, after *netpolicy.Hint) []Change {
+	t.Helper()
+	list, err := Diff(before, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
 func TestDiff(t *testing.T) {
 	t.Parallel()
 	net := func(list ...profile.Connect) *profile.Profile { return complete(profile.Network{Connect: list}) }
@@ -216,7 +225,18 @@ func TestDiff(t *testing.T) {
 			net(db, connect("tcp", "10.0.0.9", 80, curl)),
 			[]string{"removed egress 10.0.0.9/32 TCP/80 [/app/curl] not observed"},
 		},
-		{"another address of a name", net(called("a.example", connect("tcp", "203.0.113.8", 443, app))), net(called("a.example", connect("tcp", "203.0.113.9", 443, app))), nil},
+		{"another address of a name", net(called("a.example", connect("tcp", "203.0.113.8", 443, app))), net(called("a.example", connect("tcp", "203.0.113.9", 443, app))), []string{
+			"moved egress 203.0.113.9/32 (a.example) TCP/443 [/app/server] another address of a name",
+			"moved egress 203.0.113.8/32 (a.example) TCP/443 [/app/server] an address of a name was not seen again",
+		}},
+		{"a name for a known address", net(connect("tcp", "203.0.113.8", 443, app)), net(called("a.example", connect("tcp", "203.0.113.8", 443, app))), []string{
+			"widened egress 203.0.113.8/32 (a.example) TCP/443, by name [/app/server] ",
+		}},
+		{"other addresses on other ports", net(connect("tcp", "10.0.0.4", 80, app), connect("tcp", "10.0.0.5", 81, app)), net(
+			connect("tcp", "10.0.0.4", 80, app), connect("tcp", "10.0.0.5", 81, app), connect("tcp", "10.0.0.4", 81, app), connect("tcp", "10.0.0.5", 80, app),
+		), []string{
+			"widened egress 10.0.0.5/32 TCP/80 [/app/server] ", "widened egress 10.0.0.4/32 TCP/81 [/app/server] ",
+		}},
 		{"another name", net(called("a.example", connect("tcp", "203.0.113.8", 443, app))), net(called("b.example", connect("tcp", "203.0.113.9", 443, app))), []string{
 			"added egress 203.0.113.9/32 (b.example) TCP/443 [/app/server] ", "removed egress 203.0.113.8/32 (a.example) TCP/443 [/app/server] not observed",
 		}},
@@ -228,7 +248,7 @@ func TestDiff(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var got []string
-		for _, c := range Diff(hintOf(t, tt.before), hintOf(t, tt.after)) {
+		for _, c := range mustDiff(t, hintOf(t, tt.before), hintOf(t, tt.after)) {
 			got = append(got, fmt.Sprintf("%s %s %v %s", c.Kind, c.Text, c.Executables, c.Reason))
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -244,7 +264,7 @@ func TestDiffNamesTheDroppedTool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := Diff(all, hintOf(t, before))
+	got := mustDiff(t, all, hintOf(t, before))
 	if len(got) != 1 || got[0].Kind != Removed || got[0].Reason != "dropped: "+curl {
 		t.Errorf("got %+v", got)
 	}
@@ -263,7 +283,7 @@ func TestDiffIsExact(t *testing.T) {
 		if errA != nil || errB != nil {
 			t.Fatal(errA, errB)
 		}
-		list := Diff(before, after)
+		list := mustDiff(t, before, after)
 		for _, p := range packets() {
 			a, b := was.Allows(p), is.Allows(p)
 			more, less := inChange(list, p, true), inChange(list, p, false)
@@ -273,7 +293,7 @@ func TestDiffIsExact(t *testing.T) {
 		}
 		changed += len(list)
 		slices.Reverse(list)
-		for _, c := range Diff(after, before) {
+		for _, c := range mustDiff(t, after, before) {
 			if !slices.ContainsFunc(list, func(o Change) bool { return o.Kind.Wider() != c.Kind.Wider() && o.Text == c.Text }) {
 				t.Fatalf("seed %d: %s %s only one way", seed, c.Kind, c.Text)
 			}
@@ -305,7 +325,7 @@ func inChange(list []Change, p evaluate.Packet, wider bool) bool {
 			cidrs = c.Peer.CIDRs
 		}
 		peer := c.Peer.Kind == netpolicy.PeerAny || overlap(spansOf(cidrs, c.Peer.Except), []span{{p.Addr, p.Addr}})
-		return c.Kind.Wider() == wider && c.Direction == p.Direction && peer && holds(c.Ports, p.Protocol, p.Port)
+		return (wider && c.Kind.Wider() || !wider && c.Kind.Narrower()) && c.Direction == p.Direction && peer && holds(c.Ports, p.Protocol, p.Port)
 	})
 }
 

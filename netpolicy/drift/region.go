@@ -1,33 +1,77 @@
 package drift
 
 import (
-	"cmp"
+	"errors"
 	"slices"
 	"sort"
 
 	"github.com/lathe-build/lathe/netpolicy"
 )
 
+// ErrTooComplex is of hints whose rules overlap so often that comparing them
+// would take more than a fair amount of memory and time.
+var ErrTooComplex = errors.New("the rules of the hints overlap too often to be compared")
+
+// maxSteps bounds what is looked at when two hints are compared: blocks times
+// runs of ports. A hint of 10,000 peers with ten ports each takes 100,000.
+const maxSteps = 4 << 20
+
+// work counts down what may still be looked at.
+type work struct{ left int }
+
+func (w *work) step(n int) error {
+	if w.left -= max(n, 1); w.left < 0 {
+		return ErrTooComplex
+	}
+	return nil
+}
+
 // region is everything that one direction of a hint allows: runs of ports in
-// which every port has the same peers.
+// which every port has the same peers. A port that the policy calls by name is
+// whatever pods call so, so it is apart from its number.
 type region struct {
-	atoms map[string][]atom // by protocol, sorted and apart
+	atoms map[string][]atom // by protocol, or protocol/name; sorted and apart
+	work  *work
 }
 
 // atom is a run of ports with who may be talked with on all of them.
 type atom struct {
 	first, last int32
 	spans       []span
-	peers       []netpolicy.Peer // of those that are no blocks
-	names       map[string]bool  // of external peers
+	anyone      bool
+	internet    bool            // every public address, by whatever name
+	peers       peerIndex       // of those that are no blocks
+	names       map[string]bool // of external peers
 }
 
-func newRegion(list []netpolicy.Rule) *region {
-	r := &region{atoms: map[string][]atom{}}
-	for _, proto := range []string{"TCP", "UDP", "SCTP"} {
-		r.atoms[proto] = atomsOf(list, proto)
+func newRegion(list []netpolicy.Rule, w *work) (*region, error) {
+	r := &region{atoms: map[string][]atom{}, work: w}
+	uses := map[string][]use{}
+	for i := range list {
+		for _, p := range list[i].Ports {
+			key := portKey(p)
+			uses[key] = append(uses[key], use{p.Port, max(p.Port, p.EndPort), i})
+		}
 	}
-	return r
+	spans := make([][]span, len(list))
+	for i := range list {
+		spans[i] = spansOf(list[i].Peer.CIDRs, list[i].Peer.Except)
+	}
+	for key, of := range uses {
+		atoms, err := atomsOf(list, of, spans, w)
+		if err != nil {
+			return nil, err
+		}
+		r.atoms[key] = atoms
+	}
+	return r, nil
+}
+
+func portKey(p netpolicy.Port) string {
+	if p.Name == "" {
+		return p.Protocol
+	}
+	return p.Protocol + "/" + p.Name
 }
 
 // use is one rule's run of ports.
@@ -37,164 +81,168 @@ type use struct {
 }
 
 // atomsOf cuts the ports of all rules where any of them begins or ends.
-func atomsOf(list []netpolicy.Rule, proto string) []atom {
-	var uses []use
-	var cuts []int32
-	for i := range list {
-		for _, p := range list[i].Ports {
-			if p.Protocol == proto {
-				u := use{p.Port, max(p.Port, p.EndPort), i}
-				uses = append(uses, u)
-				cuts = append(cuts, u.first, u.last+1)
-			}
-		}
+func atomsOf(list []netpolicy.Rule, uses []use, spans [][]span, w *work) ([]atom, error) {
+	cuts := make([]int32, 0, 2*len(uses))
+	for _, u := range uses {
+		cuts = append(cuts, u.first, u.last+1)
 	}
 	slices.Sort(cuts)
 	cuts = slices.Compact(cuts)
-	atoms := make([]atom, max(0, len(cuts)-1))
+	atoms := make([]atom, len(cuts)-1)
 	for i := range atoms {
-		atoms[i] = atom{first: cuts[i], last: cuts[i+1] - 1, names: map[string]bool{}}
+		atoms[i] = atom{first: cuts[i], last: cuts[i+1] - 1}
 	}
-	parsed := make([][]span, len(list))
 	for _, u := range uses {
-		peer := &list[u.rule].Peer
-		if parsed[u.rule] == nil && len(peer.CIDRs) > 0 {
-			parsed[u.rule] = spansOf(peer.CIDRs, peer.Except)
-		}
 		at, _ := slices.BinarySearch(cuts, u.first)
 		for ; at < len(atoms) && atoms[at].last <= u.last; at++ {
-			atoms[at].add(peer, parsed[u.rule])
+			if err := w.step(len(spans[u.rule]) + len(list[u.rule].Peer.Names)); err != nil {
+				return nil, err
+			}
+			atoms[at].add(&list[u.rule].Peer, spans[u.rule])
 		}
 	}
 	for i := range atoms {
 		atoms[i].spans = join(atoms[i].spans)
+		atoms[i].peers.sort()
 	}
-	return atoms
+	return atoms, nil
 }
 
 func (a *atom) add(p *netpolicy.Peer, spans []span) {
-	if len(p.CIDRs) == 0 {
-		a.peers = append(a.peers, *p)
-		return
+	switch {
+	case p.Kind == netpolicy.PeerAny:
+		a.anyone = true
+	case len(p.CIDRs) == 0:
+		a.peers.list = append(a.peers.list, p)
+	default:
+		a.spans = append(a.spans, spans...)
+		a.internet = a.internet || p.Kind == netpolicy.PeerInternet
 	}
-	a.spans = append(a.spans, spans...)
-	if p.Kind == netpolicy.PeerExternal {
+	if p.Kind == netpolicy.PeerExternal && len(p.Names) > 0 {
+		if a.names == nil {
+			a.names = map[string]bool{}
+		}
 		for _, name := range p.Names {
 			a.names[name] = true
 		}
 	}
 }
 
-// allows reports whether the atom is for all of a peer without addresses.
-func (a *atom) allows(p *netpolicy.Peer) bool {
-	return slices.ContainsFunc(a.peers, func(q netpolicy.Peer) bool { return within(p, &q) })
+// rest is a part of a rule that a region does not allow: the product of ports
+// with blocks or, where these are none of the peer's, with the whole peer.
+type rest struct {
+	ports []netpolicy.Port
+	spans []span
+	names []string // that are not allowed there, of an external peer
+	moved bool     // all names are allowed: these are other addresses of them
 }
 
-// within reports whether q selects everything that p selects.
-func within(p, q *netpolicy.Peer) bool {
-	switch {
-	case q.Kind == netpolicy.PeerAny:
-		return true
-	case p.Kind == netpolicy.PeerAny, p.Namespace != q.Namespace:
-		return false
+// without is what of a rule the region does not allow, in parts that are exact,
+// and whether that is all of it.
+func (g *region) without(rule *netpolicy.Rule) (parts []rest, whole bool, err error) {
+	whole = true
+	spans := spansOf(rule.Peer.CIDRs, rule.Peer.Except)
+	add := func(p netpolicy.Port, first, last int32, r rest) {
+		if first > last {
+			return
+		}
+		r.ports = []netpolicy.Port{{Protocol: p.Protocol, Port: first, Name: p.Name}}
+		if last > first {
+			r.ports[0].EndPort = last
+		}
+		parts = gather(parts, r)
 	}
-	for k, v := range q.PodSelector {
-		if got, ok := p.PodSelector[k]; !ok || got != v {
+	for _, p := range rule.Ports {
+		last := max(p.Port, p.EndPort)
+		atoms := g.atoms[portKey(p)]
+		next := p.Port
+		fresh := rest{spans: spans, names: namesOf(&rule.Peer)}
+		i := sort.Search(len(atoms), func(i int) bool { return atoms[i].last >= p.Port })
+		for ; i < len(atoms) && atoms[i].first <= last; i++ {
+			a := &atoms[i]
+			add(p, next, a.first-1, fresh)
+			r, all := a.without(&rule.Peer, spans)
+			if err := g.work.step(len(spans) + len(r.spans) + len(rule.Peer.Names)); err != nil {
+				return nil, false, err
+			}
+			whole = whole && all
+			if all || len(r.spans) > 0 || len(r.names) > 0 {
+				add(p, max(a.first, p.Port), min(a.last, last), r)
+			}
+			next = a.last + 1
+		}
+		add(p, next, last, fresh)
+	}
+	return parts, whole && len(parts) > 0, nil
+}
+
+// namesOf are the names that stand for a peer: those of an external one.
+func namesOf(p *netpolicy.Peer) []string {
+	if p.Kind != netpolicy.PeerExternal {
+		return nil
+	}
+	return p.Names
+}
+
+// without is what of a peer an atom does not allow, and whether that is all of
+// the peer.
+func (a *atom) without(p *netpolicy.Peer, spans []span) (r rest, all bool) {
+	switch {
+	case a.anyone:
+		return rest{}, false
+	case p.Kind == netpolicy.PeerAny:
+		return rest{}, true
+	case len(p.CIDRs) == 0:
+		return rest{}, !a.peers.covers(p)
+	}
+	names := namesOf(p)
+	lost := subtract(spans, a.spans)
+	for _, name := range names {
+		if !a.names[name] && !a.internet {
+			r.names = append(r.names, name)
+		}
+	}
+	r.spans = lost
+	r.moved = len(names) > 0 && len(r.names) == 0 && few(lost)
+	return r, len(r.names) == len(names) && slices.Equal(lost, spans)
+}
+
+// maxMoved is how many addresses a run may have that is taken for another
+// address of a name. What is larger was not resolved.
+const maxMoved = 256
+
+// few reports whether all runs are short.
+func few(list []span) bool {
+	for _, s := range list {
+		last := s.from
+		for range maxMoved - 1 {
+			if last == s.to {
+				break
+			}
+			last = last.Next()
+		}
+		if last != s.to {
 			return false
 		}
 	}
 	return true
 }
 
-// hasNames reports whether all names of an external peer are allowed. A peer
-// that has names is these names: another address of one is no other peer.
-func (a *atom) hasNames(p *netpolicy.Peer) bool {
-	if p.Kind != netpolicy.PeerExternal || len(p.Names) == 0 {
-		return false
-	}
-	return !slices.ContainsFunc(p.Names, func(name string) bool { return !a.names[name] })
-}
-
-// rest is the part of a rule that a region does not allow.
-type rest struct {
-	ports []netpolicy.Port
-	spans []span // of peers that are blocks: all addresses that are missing on some of the ports
-	whole bool   // nothing of the rule is allowed
-}
-
-func (r *rest) empty() bool { return len(r.ports) == 0 }
-
-// without is what of a rule the region does not allow.
-func (g *region) without(rule *netpolicy.Rule) rest {
-	out := rest{whole: true}
-	spans := spansOf(rule.Peer.CIDRs, rule.Peer.Except)
-	for _, p := range rule.Ports {
-		last := max(p.Port, p.EndPort)
-		atoms := g.atoms[p.Protocol]
-		next := p.Port
-		i := sort.Search(len(atoms), func(i int) bool { return atoms[i].last >= p.Port })
-		for ; i < len(atoms) && atoms[i].first <= last; i++ {
-			a := &atoms[i]
-			out.add(p, next, a.first-1, spans)
-			lost := spans
-			covered := false
-			switch {
-			case slices.ContainsFunc(a.peers, func(q netpolicy.Peer) bool { return q.Kind == netpolicy.PeerAny }):
-				covered = true
-			case len(rule.Peer.CIDRs) == 0:
-				covered = a.allows(&rule.Peer)
-			default:
-				lost = subtract(spans, a.spans)
-				covered = len(lost) == 0 || a.hasNames(&rule.Peer)
-			}
-			if covered || len(rule.Peer.CIDRs) > 0 && !slices.Equal(lost, spans) {
-				out.whole = false
-			}
-			if !covered {
-				out.add(p, max(a.first, p.Port), min(a.last, last), lost)
-			}
-			next = a.last + 1
+// gather puts ports together that lack the same.
+func gather(parts []rest, r rest) []rest {
+	const lately = 16 // parts: a longer look back would not be linear
+	for i := max(0, len(parts)-lately); i < len(parts); i++ {
+		p := &parts[i]
+		if p.moved != r.moved || !slices.Equal(p.names, r.names) || !slices.Equal(p.spans, r.spans) {
+			continue
 		}
-		out.add(p, next, last, spans)
-	}
-	out.spans = join(out.spans)
-	return out
-}
-
-// add notes that a run of ports is missing.
-func (r *rest) add(p netpolicy.Port, first, last int32, spans []span) {
-	if first > last {
-		return
-	}
-	if n := len(r.ports); n > 0 && r.ports[n-1].Protocol == p.Protocol && max(r.ports[n-1].Port, r.ports[n-1].EndPort)+1 == first {
-		r.ports[n-1].EndPort = last
-	} else {
-		port := netpolicy.Port{Protocol: p.Protocol, Port: first}
-		if last > first {
-			port.EndPort = last
+		n := &p.ports[len(p.ports)-1]
+		if q := r.ports[0]; n.Protocol == q.Protocol && n.Name == "" && q.Name == "" && max(n.Port, n.EndPort)+1 == q.Port {
+			n.EndPort = max(q.Port, q.EndPort)
 		} else {
-			port.Name = p.Name
+			p.ports = append(p.ports, q)
 		}
-		r.ports = append(r.ports, port)
+		return parts
 	}
-	r.spans = append(r.spans, spans...)
-}
-
-// samePeer reports whether two rules are about peers that have something in
-// common.
-func samePeer(a, b *netpolicy.Peer) bool {
-	if slices.ContainsFunc(a.Names, func(n string) bool { return a.Kind == b.Kind && slices.Contains(b.Names, n) }) && a.Kind == netpolicy.PeerExternal {
-		return true
-	}
-	if len(a.CIDRs) > 0 && len(b.CIDRs) > 0 {
-		return overlap(spansOf(a.CIDRs, a.Except), spansOf(b.CIDRs, b.Except))
-	}
-	if len(a.CIDRs) > 0 || len(b.CIDRs) > 0 {
-		return false
-	}
-	return within(a, b) || within(b, a)
-}
-
-func comparePorts(a, b netpolicy.Port) int {
-	return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
+	return append(parts, r)
 }
