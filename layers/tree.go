@@ -303,7 +303,7 @@ func (b *builder) parents(p string) (*node, error) {
 // the end is followed too. Where nothing is found it gives errNotFound, the
 // directory it got to and the components that are missing. visit sees each link
 // before it is followed.
-func (b *builder) walk(from *node, p string, follow bool, visit func(*node) error) (*node, []string, error) {
+func (b *builder) walk(from *node, p string, follow bool, visit visitor) (*node, []string, error) {
 	n := from
 	var name string
 	for links, steps, todo := 0, 0, p; ; steps++ {
@@ -337,16 +337,24 @@ func (b *builder) walk(from *node, p string, follow bool, visit func(*node) erro
 		if links++; links > maxLinks {
 			return n, nil, errLoop
 		}
-		if visit != nil {
-			if err := visit(child); err != nil {
-				return n, nil, err
-			}
+		if err := visit.see(child); err != nil {
+			return n, nil, err
 		}
 		if strings.HasPrefix(link, "/") {
 			n = b.root
 		}
 		todo = link + "/" + todo
 	}
+}
+
+// visitor is shown the links of a path; it may be nil.
+type visitor func(*node) error
+
+func (v visitor) see(link *node) error {
+	if v == nil {
+		return nil
+	}
+	return v(link)
 }
 
 // nextName cuts the first component off a path; "" when there is none.
