@@ -3,7 +3,6 @@ package inspektorgadget
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,29 +11,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lathe-build/lathe/internal/importtest"
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/profile/foreign"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
 func importText(t testing.TB, text string, opts foreign.Options) (*profile.Profile, error) {
 	t.Helper()
-	in, err := foreign.Open("events.json", strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	return Import(context.Background(), []*foreign.Input{in}, opts)
+	return importtest.Importer(Import).Text(t, "events.json", text, opts)
 }
 
 func mustImport(t testing.TB, text string, opts foreign.Options) *profile.Profile {
 	t.Helper()
-	p, err := importText(t, text, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return importtest.Importer(Import).MustText(t, "events.json", text, opts)
 }
 
 func TestImportGolden(t *testing.T) {
@@ -43,23 +32,8 @@ func TestImportGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := mustImport(t, string(raw), foreign.Options{Name: "web", Run: "a", Arch: "amd64", Complete: true}).Canonical()
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden := filepath.Join("testdata", "web.golden.json")
-	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Error(diff)
-	}
+	opts := foreign.Options{Name: "web", Run: "a", Arch: "amd64", Complete: true}
+	importtest.Golden(t, filepath.Join("testdata", "web.golden.json"), mustImport(t, string(raw), opts))
 }
 
 // exec is a record of an execution in a container, with more members.

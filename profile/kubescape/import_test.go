@@ -3,18 +3,16 @@ package kubescape
 import (
 	"bytes"
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lathe-build/lathe/internal/importtest"
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/profile/foreign"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // read imports one file.
 func read(name string, data []byte, opts foreign.Options) (*profile.Profile, error) {
@@ -51,22 +49,11 @@ func TestGolden(t *testing.T) {
 			if !detect(data) || !detect(data[:len(data)*3/4]) {
 				t.Error("it is not known by its beginning")
 			}
-			got, err := mustRead(t, string(data), opts).Canonical()
+			p := mustRead(t, string(data), opts)
+			importtest.Golden(t, filepath.Join("testdata", name+".profile"), p)
+			got, err := p.Canonical()
 			if err != nil {
 				t.Fatal(err)
-			}
-			golden := filepath.Join("testdata", name+".profile")
-			if *update {
-				if err := os.WriteFile(golden, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Error(diff)
 			}
 			if _, err := profile.Read(bytes.NewReader(got), profile.Limits{}); err != nil {
 				t.Error(err)

@@ -3,17 +3,13 @@ package strace
 import (
 	"bytes"
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/lathe-build/lathe/internal/importtest"
 	"github.com/lathe-build/lathe/profile"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // files opens the files of testdata that a pattern matches.
 func files(t *testing.T, pattern string) []Input {
@@ -58,23 +54,7 @@ func TestImportRecordings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := mustImport(t, files(t, tc.pattern), tc.opts)
-			got, err := p.Canonical()
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden := filepath.Join("testdata", name+".golden.json")
-			if *update {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Error(diff)
-			}
+			importtest.Golden(t, filepath.Join("testdata", name+".golden.json"), p)
 		})
 	}
 }
