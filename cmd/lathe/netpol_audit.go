@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -61,7 +62,8 @@ func runNetpolAudit(ctx context.Context, env *environment, g *global, o netpolAu
 	if err != nil {
 		return err
 	}
-	a := &auditor{env: env, json: g.format == "json", all: o.all, judge: drift.NewJudge(h, fate), count: map[drift.Class]int{}, shown: map[string]bool{}}
+	a := newAuditor(env, drift.NewJudge(h, fate))
+	a.json, a.all = g.format == "json", o.all
 	if o.follow != "" {
 		err = a.follow(ctx, o, opts)
 	} else {
@@ -70,6 +72,9 @@ func runNetpolAudit(ctx context.Context, env *environment, g *global, o netpolAu
 			return lerr
 		}
 		err = a.show(list, false)
+	}
+	if ctx.Err() != nil && o.follow != "" {
+		_ = a.finish() // what was seen until the signal
 	}
 	if err != nil {
 		return err
@@ -87,7 +92,11 @@ type auditor struct {
 	all   bool
 	judge *drift.Judge
 	count map[drift.Class]int
-	shown map[string]bool
+	shown map[[sha256.Size]byte]bool
+}
+
+func newAuditor(env *environment, judge *drift.Judge) *auditor {
+	return &auditor{env: env, judge: judge, count: map[drift.Class]int{}, shown: map[[sha256.Size]byte]bool{}}
 }
 
 func (a *auditor) print(f *drift.Finding) error {

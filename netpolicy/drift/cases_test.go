@@ -124,3 +124,41 @@ func TestCase53Audit(t *testing.T) {
 }
 
 func sortedCopy(list []string) []string { return slices.Sorted(slices.Values(list)) }
+
+// TestWhatNamesDoNotReach: a name whose answer is an inner address or a metadata
+// service is not the peer of that name.
+func TestWhatNamesDoNotReach(t *testing.T) {
+	t.Parallel()
+	judge := NewJudge(hintOf(t, complete(base())), nil)
+	for ip, want := range map[string]Class{"198.51.100.7": Expected, "169.254.169.254": Metadata, "fd00:ec2::254": Metadata, "10.0.0.66": NewPeer, "::ffff:10.0.0.66": NewPeer, "::ffff:169.254.169.254": Metadata} {
+		list := observe(t, complete(profile.Network{Connect: []profile.Connect{called("api.example.org", connect("tcp", ip, 443, app))}}))
+		if got, _ := judge.Class(&list[0]); got != want {
+			t.Errorf("api.example.org at %s: %s, want %s", ip, got, want)
+		}
+	}
+}
+
+// TestListenerOfSomebody: a port that is open to some pods is expected to be
+// listened on, and no policy can be asked about whoever.
+func TestListenerOfSomebody(t *testing.T) {
+	t.Parallel()
+	listener := profile.Network{Listen: []profile.Listen{{Proto: "tcp", Addr: "0.0.0.0", Port: 8080, By: []string{app}}}}
+	p := complete(listener)
+	p.Network.Accept = []profile.Accept{{Proto: "tcp", Port: 8080, Peer: profile.Peer{IP: "10.244.0.7"}, By: []string{app}}}
+	h, err := netpolicy.New(p, fates, netpolicy.Options{Selector: map[string]string{"app": "web"}, Namespace: "shop", Cluster: clusterOf(t, "api-1", "10.244.0.7")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := h.Evaluator(netpolicy.Core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Listen = append(listener.Listen, profile.Listen{Proto: "tcp", Addr: "0.0.0.0", Port: 9999, By: []string{app}})
+	var got []string
+	for _, c := range Check(e, NewJudge(h, fates), observe(t, complete(listener))) {
+		got = append(got, fmt.Sprintf("%s %s %s", c.Text, c.Class, c.Verdict))
+	}
+	if diff := cmp.Diff([]string{"listens on TCP/8080 expected unjudged", "listens on TCP/9999 new-port blocked"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -50,6 +50,9 @@ func (j *Judge) verdict(p Policy, c *netpolicy.Connection, class Class) Verdict 
 	if !slices.ContainsFunc(c.Packets, func(q evaluate.Packet) bool { return !p.Allows(q) }) {
 		return Allowed
 	}
+	if class == Expected && isListener(c) && !j.opensTo(c) {
+		return Unjudged // rules name who may connect, and nobody did
+	}
 	switch class {
 	case Metadata, RemovedExecutable, Foreign:
 		return Meant
@@ -59,6 +62,13 @@ func (j *Judge) verdict(p Policy, c *netpolicy.Connection, class Class) Verdict 
 		return LeftOut
 	}
 	return Blocked
+}
+
+// opensTo reports whether a rule lets anyone connect to the port of a listener.
+func (j *Judge) opensTo(c *netpolicy.Connection) bool {
+	return slices.ContainsFunc(j.rules[netpolicy.Ingress].list, func(r netpolicy.Rule) bool {
+		return r.Peer.Kind == netpolicy.PeerAny && holds(r.Ports, c.Protocol, c.Port)
+	})
 }
 
 // omits reports whether an omission is about a connection.

@@ -103,8 +103,16 @@ func index(list []netpolicy.Rule) *rules {
 // of are the rules for the peer of a connection, whatever their ports.
 func (r *rules) of(c *netpolicy.Connection) []int {
 	var found []int
-	for _, name := range c.Names {
-		found = append(found, r.byName[name]...)
+	if isListener(c) {
+		for i := range r.list {
+			found = append(found, i) // whoever the rules are for connects to it
+		}
+		return found
+	}
+	if c.Peer.Kind == netpolicy.PeerExternal || !c.Addr.IsValid() {
+		for _, name := range c.Names { // a name that leads to an inner address is not that peer
+			found = append(found, r.byName[name]...)
+		}
 	}
 	for _, bits := range r.lengths {
 		block, err := c.Addr.Prefix(bits)
@@ -127,6 +135,12 @@ func (r *rules) of(c *netpolicy.Connection) []int {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// isListener reports whether a connection is a port on which somebody listened,
+// and to which nobody was seen to connect.
+func isListener(c *netpolicy.Connection) bool {
+	return c.Direction == netpolicy.Ingress && c.Peer.Kind == netpolicy.PeerAny && !c.Addr.IsValid()
 }
 
 // selects reports whether a peer without addresses is that of a connection.
@@ -178,7 +192,7 @@ func (j *Judge) Class(c *netpolicy.Connection) (Class, string) {
 		return Foreign, rule
 	case rule == "" && !j.hint.Restricts(c.Direction):
 		return Expected, "" // nobody ever said what the direction is for
-	case rule == "" && len(peers) > 0:
+	case rule == "" && (len(peers) > 0 || isListener(c)):
 		return NewPort, ""
 	case rule == "":
 		return NewPeer, ""
