@@ -3,11 +3,21 @@ package harden
 import (
 	"strings"
 
+	"github.com/lathe-build/lathe/internal/cmdline"
 	"github.com/lathe-build/lathe/profile"
 )
 
 // replacement is what makes a tool unnecessary that runs for probes only.
 const replacement = "a probe of the kind httpGet, grpc or tcpSocket, or preStop.sleep, needs no program in the image"
+
+// inPlace says what can take the place of a probe's program, exactly where that
+// is known.
+func inPlace(instead []string) string {
+	if len(instead) == 0 {
+		return replacement
+	}
+	return strings.Join(instead, " and ") + " needs no program in the image"
+}
 
 // byHand tells what people ran in the container, unless that counts.
 func (p *planner) byHand(x *profile.Executable) bool {
@@ -21,7 +31,7 @@ func (p *planner) readOrigins() {
 	for i := range p.prof.Sources {
 		p.sources[p.prof.Sources[i].ID] = &p.prof.Sources[i]
 	}
-	p.people = p.prof.ByHand()
+	p.people, p.instead = p.prof.ByHand(), map[string][]string{}
 }
 
 // declaredOnly tells what no recording saw.
@@ -44,9 +54,20 @@ func (p *planner) tellProbes() {
 		from := p.origins[f.path]
 		switch {
 		case len(from) == 1 && from[0] == profile.OriginProbe:
-			p.note("probe", f.path, "it stays for probes and hooks alone: "+replacement)
+			p.note("probe", f.path, "it stays for probes and hooks alone: "+inPlace(p.instead[f.path]))
 		case !f.seen && f.reason.Kind == Config && strings.HasSuffix(f.reason.Note, "healthcheck"):
-			p.note("probe", f.path, "it stays for the image's healthcheck alone, which Kubernetes does not run: there, "+replacement)
+			p.note("probe", f.path, "it stays for the image's healthcheck alone, which Kubernetes does not run: there, "+inPlace(p.healthcheckInstead()))
 		}
 	}
+}
+
+// healthcheckInstead is what Kubernetes can do in place of the image's
+// healthcheck.
+func (p *planner) healthcheckInstead() []string {
+	for _, c := range p.commands() {
+		if text := cmdline.Replacement(c.argv); c.name == "healthcheck" && text != "" {
+			return []string{"livenessProbe: " + text}
+		}
+	}
+	return nil
 }

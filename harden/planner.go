@@ -61,6 +61,7 @@ type planner struct {
 	commandRules []*commandRule
 	sources      map[string]*profile.Source     // of the profile, by id
 	people       func(*profile.Executable) bool // a person ran it
+	instead      map[string][]string            // canonical path → what Kubernetes can do in its place
 	gates        *gates
 }
 

@@ -65,7 +65,11 @@ func (p *planner) rootExecutable(x *profile.Executable) {
 // whyRuns is the reason of what ran, or was only declared to run.
 func (p *planner) whyRuns(x *profile.Executable) Reason {
 	if p.declaredOnly(x) {
-		return Reason{Kind: Declared, Note: "the workload declares it: " + strings.Join(orEmpty(sortedSet(x.Origin)), ", ")}
+		note := "the workload declares it: " + strings.Join(orEmpty(sortedSet(x.Origin)), ", ")
+		if len(x.Instead) > 0 {
+			note += "; " + inPlace(sortedSet(x.Instead))
+		}
+		return Reason{Kind: Declared, Note: note}
 	}
 	note := "the profile saw it run"
 	if len(x.Phase) > 0 {
@@ -77,7 +81,7 @@ func (p *planner) whyRuns(x *profile.Executable) Reason {
 // rootRun keeps a file that ran. A rule wins over a mere declaration.
 func (p *planner) rootRun(f *file, links []string, x *profile.Executable, why Reason) {
 	if why.Kind == Declared && f.barred {
-		p.note("declared-and-dropped", f.path, p.barredBy[f].text+" drops it, and the workload declares it ("+strings.Join(sortedSet(x.Origin), ", ")+"): "+replacement)
+		p.note("declared-and-dropped", f.path, p.barredBy[f].text+" drops it, and the workload declares it ("+strings.Join(sortedSet(x.Origin), ", ")+"): "+inPlace(sortedSet(x.Instead)))
 		return
 	}
 	f.loaded = true
@@ -92,6 +96,9 @@ func (p *planner) sawRun(f *file, links []string, x *profile.Executable) {
 		p.origins[name] = sortedSet(append(p.origins[name], x.Origin...))
 		p.phases[name] = sortedSet(append(p.phases[name], x.Phase...))
 		p.evidence[name] = sortedSet(append(p.evidence[name], x.Key))
+		if len(x.Instead) > 0 {
+			p.instead[name] = sortedSet(append(p.instead[name], x.Instead...))
+		}
 	}
 }
 

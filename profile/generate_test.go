@@ -138,7 +138,8 @@ func (g generator) profile() *Profile {
 			return Executable{
 				Path: g.path(), As: pick(g, "", "sh", "::", "a%"), Bound: g.bound, Via: times(g, 2, g.path), Scripts: times(g, 2, g.path),
 				Loader: times(g, 2, g.path), Parents: g.keys(), Origin: some(g, OriginChild, OriginProbe), Phase: g.phases(), Layer: some(g, LayerImage, LayerUpper),
-				UIDs: some[uint32](g, 0, 7), TTY: g.IntN(2) == 0, Argv: some(g, "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"), Seen: g.seen(),
+				UIDs: some[uint32](g, 0, 7), TTY: g.IntN(2) == 0, Argv: some(g, "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"),
+				Instead: some(g, "livenessProbe: httpGet", "preStop: sleep"), Seen: g.seen(),
 			}
 		}),
 		Files: times(g, 4, func() File {

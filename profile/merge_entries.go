@@ -24,6 +24,7 @@ func joinExecutable(dst *Executable, src Executable) {
 	if len(dst.Argv) > maxArgv {
 		dst.Argv = slices.Clip(dst.Argv[:maxArgv])
 	}
+	dst.Instead = union(dst.Instead, src.Instead)
 	dst.Seen = joinSeen(dst.Seen, src.Seen)
 }
 

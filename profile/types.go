@@ -134,7 +134,8 @@ type Executable struct {
 	Layer   []string `json:"layer"`   // Layer... constants
 	UIDs    []uint32 `json:"uids"`
 	TTY     bool     `json:"tty"`
-	Argv    []string `json:"argv"` // a bounded, redacted sample of command lines; off by default
+	Argv    []string `json:"argv"`    // a bounded, redacted sample of command lines; off by default
+	Instead []string `json:"instead"` // what Kubernetes can do in its place, such as "livenessProbe: httpGet: {path: /health, port: 8080}"
 	Seen    Seen     `json:"seen"`
 }
 

@@ -155,6 +155,9 @@ func (v *validator) executable(x Executable) {
 	v.words("origin", x.Origin, []string{OriginEntrypoint, OriginChild, OriginProbe, OriginAttach, OriginRuntime, OriginUnknown})
 	v.phases(x.Phase)
 	v.layers(x.Layer)
+	for _, text := range x.Instead {
+		v.name("instead", text)
+	}
 	v.seen(x.Seen)
 }
 

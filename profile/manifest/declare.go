@@ -53,8 +53,7 @@ func declare(from chosen, about profile.Source, opts foreign.Options) *profile.P
 			continue
 		}
 		argv := h.handler.Exec.Command // Kubernetes expands no variables in these
-		d.run(argv, h.use)
-		d.advise(argv, h.use)
+		d.run(argv, h.use, d.instead(argv, h.use))
 	}
 	d.surroundings()
 	source := d.source()
@@ -74,7 +73,7 @@ func (d *declarer) start() {
 	command, args := d.expanded(c.Command), d.expanded(c.Args)
 	own := use{name: "command", origin: profile.OriginEntrypoint}
 	if len(command) > 0 {
-		d.run(append(command, args...), own)
+		d.run(append(command, args...), own, nil)
 		return
 	}
 	if len(args) == 0 {
@@ -95,8 +94,8 @@ func program(word string) bool {
 		!strings.HasPrefix(word, "-")
 }
 
-// run takes a command line.
-func (d *declarer) run(argv []string, why use) {
+// run takes a command line, and what can be done in its place.
+func (d *declarer) run(argv []string, why use, instead []string) {
 	needs := cmdline.Of(argv)
 	var keys []string
 	for _, name := range needs.Programs {
@@ -110,7 +109,7 @@ func (d *declarer) run(argv []string, why use) {
 			origin = profile.OriginChild
 		}
 		x := profile.Executable{
-			Path: files[0], Via: files[1:], Origin: []string{origin}, Phase: why.phase, UIDs: d.user(),
+			Path: files[0], Via: files[1:], Origin: []string{origin}, Phase: why.phase, UIDs: d.user(), Instead: instead,
 		}
 		keys = append(keys, profile.Key(x.Path, ""))
 		d.out.Executables = append(d.out.Executables, x)
@@ -247,17 +246,18 @@ func (d *declarer) surroundings() {
 	}
 }
 
-// advise notes what Kubernetes can do in place of a probe's program.
-func (d *declarer) advise(argv []string, why use) {
+// instead is what Kubernetes can do in place of a probe's program.
+func (d *declarer) instead(argv []string, why use) []string {
 	instead := cmdline.Replacement(argv)
 	if instead == "" {
-		return
+		return nil
 	}
 	word, _, _ := strings.Cut(instead, ":")
 	if word == "sleep" && !why.hook || (word == "grpc" || word == "tcpSocket") && why.hook {
-		return // there is no such probe, or no such hook
+		return nil // there is no such probe, or no such hook
 	}
 	d.note("%s runs %q: %s does it without a program of the image", why.name, argv[0], instead)
+	return []string{why.name + ": " + instead}
 }
 
 func (d *declarer) note(format string, args ...any) {

@@ -44,11 +44,16 @@ func hasItem(head []byte) bool {
 // defaultPath is PATH where the image does not set it.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// importObjects makes an unbound profile of what manifests declare about one
-// container, with one source for each workload. It fails for workloads that
-// cannot be read and where it is not clear which container is meant; objects
-// that are no workloads are passed over.
 func importObjects(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) (*profile.Profile, error) {
+	p, _, err := Read(ctx, inputs, opts)
+	return p, err
+}
+
+// Read makes an unbound profile of what manifests declare about one container,
+// with one source for each workload, and says what they tell of its pods. It
+// fails for workloads that cannot be read and where it is not clear which
+// container is meant; objects that are no workloads are passed over.
+func Read(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) (*profile.Profile, Pod, error) {
 	records := foreign.NewLog("manifest", inputs, opts)
 	var all []workload
 	err := records.Objects(ctx, func(from foreign.Object) error {
@@ -64,14 +69,14 @@ func importObjects(ctx context.Context, inputs []*foreign.Input, opts foreign.Op
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, Pod{}, err
 	}
 	if len(all) == 0 {
-		return nil, errors.New("importing the manifest: it holds no workload")
+		return nil, Pod{}, errors.New("importing the manifest: it holds no workload")
 	}
 	found, err := choose(all, opts.Container, opts.Image)
 	if err != nil {
-		return nil, fmt.Errorf("importing the manifest: %w", err)
+		return nil, Pod{}, fmt.Errorf("importing the manifest: %w", err)
 	}
 	var parts []*profile.Profile
 	for _, c := range found {
@@ -82,9 +87,9 @@ func importObjects(ctx context.Context, inputs []*foreign.Input, opts foreign.Op
 		err = p.Validate()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("importing the manifest: %w", err)
+		return nil, Pod{}, fmt.Errorf("importing the manifest: %w", err)
 	}
-	return p, nil
+	return p, podOf(found), nil
 }
 
 // source describes where the evidence of a container comes from.

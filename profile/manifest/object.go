@@ -59,6 +59,7 @@ type podSpec struct {
 	InitContainers      []container     `json:"initContainers"`
 	EphemeralContainers []container     `json:"ephemeralContainers"`
 	SecurityContext     securityContext `json:"securityContext"`
+	HostNetwork         bool            `json:"hostNetwork"`
 }
 
 type container struct {
@@ -68,7 +69,7 @@ type container struct {
 	Args            []string        `json:"args"`
 	WorkingDir      string          `json:"workingDir"`
 	Env             []variable      `json:"env"`
-	Ports           []port          `json:"ports"`
+	Ports           []portSpec      `json:"ports"`
 	VolumeMounts    []mount         `json:"volumeMounts"`
 	LivenessProbe   handler         `json:"livenessProbe"`
 	ReadinessProbe  handler         `json:"readinessProbe"`
@@ -82,7 +83,8 @@ type variable struct {
 	Value *string `json:"value"`
 }
 
-type port struct {
+type portSpec struct {
+	Name          string `json:"name"`
 	ContainerPort int    `json:"containerPort"`
 	Protocol      string `json:"protocol"`
 }
@@ -95,6 +97,15 @@ type handler struct {
 	Exec *struct {
 		Command []string `json:"command"`
 	} `json:"exec"`
+	HTTPGet   *target `json:"httpGet"`
+	TCPSocket *target `json:"tcpSocket"`
+	GRPC      *target `json:"grpc"`
+}
+
+// target is what the kubelet connects to. The port is a number or the name of
+// one of the container's.
+type target struct {
+	Port any `json:"port"`
 }
 
 type lifecycle struct {

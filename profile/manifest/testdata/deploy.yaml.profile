@@ -3,11 +3,11 @@
 {"name":"NET_BIND_SERVICE","seen":["s-d3a5a4fcb146"]}],
 "executables":[
 {"key":"/app/server","origin":["child"],"path":"/app/server","seen":{"s-d3a5a4fcb146":{}},"uids":[1000]},
-{"key":"/bin/sleep","origin":["probe"],"path":"/bin/sleep","phase":["shutdown"],"seen":{"s-d3a5a4fcb146":{}},"uids":[1000]},
+{"instead":["preStop: sleep: {seconds: 15}"],"key":"/bin/sleep","origin":["probe"],"path":"/bin/sleep","phase":["shutdown"],"seen":{"s-d3a5a4fcb146":{}},"uids":[1000]},
 {"key":"/srv/shop/ready","origin":["probe"],"path":"/srv/shop/ready","phase":["startup"],"seen":{"s-d3a5a4fcb146":{}},"uids":[1000]},
-{"key":"/usr/bin/curl","origin":["probe"],"path":"/usr/bin/curl","phase":["serving"],"seen":{"s-d3a5a4fcb146":{}},"uids":[1000],"via":["/bin/curl"]},
+{"instead":["livenessProbe: httpGet: {path: /health, port: 8080}"],"key":"/usr/bin/curl","origin":["probe"],"path":"/usr/bin/curl","phase":["serving"],"seen":{"s-d3a5a4fcb146":{}},"uids":[1000],"via":["/bin/curl"]},
 {"key":"/usr/bin/nc","origin":["probe"],"path":"/usr/bin/nc","phase":["startup"],"seen":{"s-d3a5a4fcb146":{}},"uids":[1000],"via":["/bin/nc"]},
-{"key":"/usr/bin/sh","origin":["probe"],"path":"/usr/bin/sh","phase":["serving"],"seen":{"s-d3a5a4fcb146":{}},"uids":[1000],"via":["/bin/sh"]},
+{"instead":["livenessProbe: httpGet: {path: /health, port: 8080}"],"key":"/usr/bin/sh","origin":["probe"],"path":"/usr/bin/sh","phase":["serving"],"seen":{"s-d3a5a4fcb146":{}},"uids":[1000],"via":["/bin/sh"]},
 {"key":"/usr/bin/tini","origin":["entrypoint"],"path":"/usr/bin/tini","seen":{"s-d3a5a4fcb146":{}},"uids":[1000],"via":["/bin/tini"]}],
 "files":[
 {"access":["open","read"],"by":["/app/server","/usr/bin/tini"],"path":"/app/server","seen":["s-d3a5a4fcb146"]},
