@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -299,6 +300,7 @@ func (s *screen) notes(p *Platform) {
 
 func (s *screen) findings(p *Platform) {
 	rest := p.others()
+	slices.SortStableFunc(rest, func(a, b Finding) int { return rank(a) - rank(b) })
 	for i, f := range rest {
 		if i == shownFindings {
 			s.line(label(""), left("and "+count(len(rest)-i)+" more findings, in report.md").in(dim))
@@ -310,6 +312,14 @@ func (s *screen) findings(p *Platform) {
 		}
 		s.wrap(label("finding").in(yellow), name+escape(f.Text))
 	}
+}
+
+// rank puts what a small change of a manifest removes first.
+func rank(f Finding) int {
+	if f.Kind == "probe" || f.Kind == "declared-and-dropped" {
+		return 0
+	}
+	return 1
 }
 
 func (s *screen) hint(h *Hint) {

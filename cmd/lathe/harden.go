@@ -57,6 +57,7 @@ type hardenOptions struct {
 	policyName    string
 	allowMetadata bool
 	strict        bool
+	partial       bool
 	hint          hintFlags
 }
 
@@ -128,6 +129,7 @@ func newHarden(env *environment, g *global) *cobra.Command {
 	f.StringVar(&o.policyName, "policy-name", "", "`name` of the network policy")
 	f.BoolVar(&o.allowMetadata, "allow-metadata", false, "let the network policy allow a cloud's metadata service that was used")
 	f.BoolVar(&o.strict, "strict", false, "leave connections that no executable is known for out of the network policy")
+	f.BoolVar(&o.partial, "partial", false, "make a network policy although the profile is of one of the pod's containers")
 	o.hint.add(cmd)
 	return cmd
 }
@@ -158,7 +160,8 @@ type hardenJob struct {
 	to          []image.Ref
 	policy      harden.Policy
 	selector    map[string]string
-	hint        netpolicy.Options // as far as flags say
+	template    *netpolicy.Template // of the manifests
+	hint        netpolicy.Options   // as far as flags say
 	compression layers.Compression
 	output      string  // directory of plan, report and hint; "" writes none
 	withImage   bool    // the directory holds the image, too

@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/lathe-build/lathe/image"
+	"github.com/lathe-build/lathe/netpolicy"
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/profile/foreign"
-	"github.com/lathe-build/lathe/profile/formats"
+	"github.com/lathe-build/lathe/profile/manifest"
 )
 
 // declare reads what manifests say about the image's container and adds it to
-// the evidence. Where they choose pods by labels, the network policy does, too.
+// the evidence. What they say of its pods is for the network policy.
 func (r *hardening) declare(ctx context.Context, env *environment, j *hardenJob, list []image.PlatformImage) error {
 	o := r.opts
 	if len(o.manifests) == 0 {
@@ -37,7 +38,7 @@ func (r *hardening) declare(ctx context.Context, env *environment, j *hardenJob,
 		return fmt.Errorf("reading the config of %s: %w", o.image, err)
 	}
 	opts.Path, opts.Dir = searchPath(config.Config), config.Config.WorkingDir
-	declared, _, err := formats.Import(ctx, "manifest", inputs, opts)
+	declared, pod, err := manifest.Read(ctx, inputs, opts)
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(o.manifests, ", "), err)
 	}
@@ -47,8 +48,9 @@ func (r *hardening) declare(ctx context.Context, env *environment, j *hardenJob,
 		return fmt.Errorf("merging %s and %s: %w", strings.Join(o.profiles, ", "), strings.Join(o.manifests, ", "), err)
 	}
 	r.profile, r.profiles = merged, append(r.profiles, declared)
-	if len(j.selector) == 0 {
-		j.selector = selectorOf(declared)
+	j.template = &netpolicy.Template{
+		Selector: selectorOf(declared), HostNetwork: pod.HostNetwork,
+		Containers: pod.Containers, Container: pod.Container, ProbePorts: pod.ProbePorts,
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func noPolicy(err error) string {
 	case errors.Is(err, netpolicy.ErrHostNetwork):
 		return "the workload uses its node's network, where no policy has an effect"
 	case errors.Is(err, netpolicy.ErrPartial):
-		return err.Error() + "; a policy is about all containers of a pod"
+		return err.Error() + "; a policy is about all containers of a pod: unite their hints with lathe netpol merge, or use harden --partial"
 	}
 	return ""
 }

@@ -277,9 +277,7 @@ func (r *hardening) makeHint(env *environment, o hardenOptions, j *hardenJob) er
 	opts.Selector, opts.Namespace, opts.Name, opts.AllowMetadata, opts.Strict = j.selector, o.namespace, o.policyName, o.allowMetadata, o.strict
 	opts.KeepAttached = j.policy.KeepAttached
 	opts.ImageDigest, opts.SourceDigest, opts.ProfileDigest = r.digest.String(), r.source.Digest.String(), profileDigest.String()
-	if o.selector == "" && len(j.selector) > 0 { // a manifest gave it
-		opts.Selector, opts.Template = nil, &netpolicy.Template{Selector: j.selector}
-	}
+	opts.Template, opts.Partial = j.template, o.partial
 	if err := o.hint.read(&opts); err != nil {
 		return err
 	}
