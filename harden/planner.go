@@ -35,6 +35,7 @@ type planner struct {
 	inherited map[string][]string // RPATH directories that a file's loaders pass on
 	evidence  map[string][]string // canonical path → what of the profile is about it
 	phases    map[string][]string // canonical path → phases in which it ran
+	using     map[string][]string // key of an executable → phases in which it did something
 	dbPaths   map[string]bool     // files of the package databases
 	missing   []string            // of the profile: what the image does not have
 	findings  []Finding
@@ -120,6 +121,7 @@ func newPlanner(t *layers.Tree, prof *profile.Profile, pol Policy) (*planner, er
 	p := &planner{
 		tree: t, root: t.FS(), config: t.Config().Config, prof: prof, pol: pol,
 		files: make(map[string]*file, t.Len()), order: make([]*file, 0, t.Len()), onPath: map[string]bool{},
+		using: phasesOfUse(prof),
 	}
 	var err error
 	if p.loader, err = elfdeps.New(p.root, p.libraryPath()...); err != nil {

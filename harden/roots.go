@@ -72,8 +72,8 @@ func (p *planner) whyRuns(x *profile.Executable) Reason {
 		return Reason{Kind: Declared, Note: note}
 	}
 	note := "the profile saw it run"
-	if len(x.Phase) > 0 {
-		note += " at " + strings.Join(sortedSet(x.Phase), ", ")
+	if phases := p.using[x.Key]; len(phases) > 0 {
+		note += " at " + strings.Join(phases, ", ")
 	}
 	return Reason{Kind: Executed, Note: note}
 }
@@ -94,7 +94,7 @@ func (p *planner) sawRun(f *file, links []string, x *profile.Executable) {
 	f.seen = true
 	for _, name := range append([]string{f.path}, links...) {
 		p.origins[name] = sortedSet(append(p.origins[name], x.Origin...))
-		p.phases[name] = sortedSet(append(p.phases[name], x.Phase...))
+		p.phases[name] = sortedSet(append(p.phases[name], p.using[x.Key]...))
 		p.evidence[name] = sortedSet(append(p.evidence[name], x.Key))
 		if len(x.Instead) > 0 {
 			p.instead[name] = sortedSet(append(p.instead[name], x.Instead...))

@@ -1,0 +1,46 @@
+package harden
+
+import (
+	"github.com/lathe-build/lathe/profile"
+)
+
+// phasesOfUse are the phases in which each executable did something, by its key.
+// A profile says when a program was started; one that is started at startup and
+// goes on to serve shows that by what it does later.
+func phasesOfUse(p *profile.Profile) map[string][]string {
+	used := map[string]map[string]bool{}
+	note := func(by, phases []string) {
+		for _, key := range by {
+			for _, phase := range phases {
+				if used[key] == nil {
+					used[key] = map[string]bool{}
+				}
+				used[key][phase] = true
+			}
+		}
+	}
+	for i := range p.Executables {
+		x := &p.Executables[i]
+		note([]string{x.Key}, x.Phase)
+	}
+	for i := range p.Files {
+		note(p.Files[i].By, p.Files[i].Phase)
+	}
+	for i := range p.Network.Listen {
+		note(p.Network.Listen[i].By, p.Network.Listen[i].Phase)
+	}
+	for i := range p.Network.Accept {
+		note(p.Network.Accept[i].By, p.Network.Accept[i].Phase)
+	}
+	for i := range p.Network.Connect {
+		note(p.Network.Connect[i].By, p.Network.Connect[i].Phase)
+	}
+	out := make(map[string][]string, len(used))
+	for key, set := range used {
+		for phase := range set {
+			out[key] = append(out[key], phase)
+		}
+		out[key] = sortedSet(out[key])
+	}
+	return out
+}
