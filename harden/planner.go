@@ -37,6 +37,7 @@ type planner struct {
 	phases    map[string][]string // canonical path → phases in which it ran
 	using     map[string][]string // key of an executable → phases in which it did something
 	dbPaths   map[string]bool     // files of the package databases
+	copied    map[int]bool        // layers of COPY and ADD without a package database
 	missing   []string            // of the profile: what the image does not have
 	findings  []Finding
 	refusals  []string
@@ -134,6 +135,7 @@ func newPlanner(t *layers.Tree, prof *profile.Profile, pol Policy) (*planner, er
 	for _, name := range p.db.Paths() {
 		p.dbPaths[name] = true
 	}
+	p.findCopied()
 	p.setPath()
 	p.setPreload()
 	return p, nil

@@ -92,6 +92,8 @@ func families() []family {
 		{"libgdk_pixbuf-2.0.so", []string{"gdk-pixbuf-2.0"}, nil, "image loaders", false},
 		{"libMagickCore", []string{"ImageMagick-6.9.11", "ImageMagick-6.9.12"}, nil, "image coders", false},
 		{"libproxy.so", []string{"libproxy"}, nil, "proxy modules", false},
+		{"libtinfo", nil, []string{"etc/terminfo", "lib/terminfo", "usr/share/terminfo"}, "descriptions of terminals", false},
+		{"libncursesw.so", nil, []string{"etc/terminfo", "usr/share/terminfo"}, "descriptions of terminals", false}, // of Alpine, without libtinfo
 	}
 }
 
@@ -270,10 +272,14 @@ func comparePaths(a, b string) int {
 	return len(a) - len(b)
 }
 
-// nameServices are the services that nsswitch.conf names.
+// nameServices are the services that nsswitch.conf names, and without it those
+// that the C library asks then (nsswitch.conf(5)).
 func (p *planner) nameServices() []string {
 	f, _ := p.resolve("etc/nsswitch.conf")
-	if f == nil || f.entry.Size > 1<<20 {
+	if f == nil {
+		return []string{"dns", "files"}
+	}
+	if f.entry.Size > 1<<20 {
 		return nil
 	}
 	text, err := p.read(f)

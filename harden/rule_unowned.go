@@ -84,10 +84,34 @@ func isLayerIndex(name string) bool {
 func (p *planner) isDatabase(f *file) bool { return p.dbPaths[f.path] }
 
 // isLeftOver tells whether the nearest directory above a path that any package
-// lists is listed by packages only of which nothing is used.
+// lists is listed by packages only of which nothing is used. What was copied
+// there is none: it is the application's, and no package manager made it.
 func (p *planner) isLeftOver(f *file) bool {
+	if f.class != dir && f.entry.ID >= 0 && p.copied[p.tree.Entry(int(f.entry.ID)).Layer] {
+		return false
+	}
 	d := p.listedAbove(f)
 	return d != nil && p.onlyUnused(d)
+}
+
+// findCopied finds the layers of COPY and ADD, as the image's history tells,
+// that brought no package database: the first of a base is often an ADD.
+func (p *planner) findCopied() {
+	p.copied = map[int]bool{}
+	for i, by := range p.madeBy() {
+		by, _ = strings.CutPrefix(by, "/bin/sh -c #(nop) ") // of builders before BuildKit
+		if verb, _, _ := strings.Cut(strings.TrimSpace(by), " "); verb == "COPY" || verb == "ADD" {
+			p.copied[i] = true
+		}
+	}
+	if len(p.copied) == 0 {
+		return
+	}
+	for e := range p.tree.Entries() {
+		if p.dbPaths[e.Path] {
+			delete(p.copied, e.Layer)
+		}
+	}
 }
 
 // listedAbove is the nearest directory above a path that any package lists.
