@@ -21,7 +21,7 @@ func Merge(hints ...*Hint) (*Hint, error) {
 	}
 	m := &merger{
 		out: &Hint{Schema: Schema, Workload: hints[0].Workload}, parts: map[string]Part{},
-		rules: map[string]*Rule{}, warnings: map[Warning]bool{},
+		hints: map[string]bool{}, rules: map[string]*Rule{}, warnings: map[Warning]bool{},
 	}
 	for i, h := range hints {
 		if err := m.workload(&h.Workload); err != nil {
@@ -31,7 +31,7 @@ func Merge(hints ...*Hint) (*Hint, error) {
 			return nil, fmt.Errorf("merging hints: hint %d: %w", i+1, err)
 		}
 	}
-	if len(m.parts) == 1 {
+	if len(m.hints) == 1 {
 		return hints[0], nil // the same hint several times
 	}
 	m.profile(hints)
@@ -48,6 +48,7 @@ func Merge(hints ...*Hint) (*Hint, error) {
 type merger struct {
 	out      *Hint
 	parts    map[string]Part
+	hints    map[string]bool // digests
 	rules    map[string]*Rule
 	warnings map[Warning]bool
 }
@@ -83,15 +84,19 @@ func (m *merger) workload(w *Workload) error {
 
 // part notes which hint this is, or of which it was made.
 func (m *merger) part(h *Hint) error {
-	if len(h.Parts) > 0 {
-		for _, p := range h.Parts {
-			m.parts[p.Hint] = p
-		}
-		return nil
-	}
 	sum, err := h.digest()
 	if err != nil {
 		return err
+	}
+	m.hints[sum] = true
+	if len(h.Parts) > 0 {
+		for _, p := range h.Parts {
+			if old, ok := m.parts[p.Hint]; ok && old != p {
+				return fmt.Errorf("the part %s was said to be of another image or container", p.Hint)
+			}
+			m.parts[p.Hint] = p
+		}
+		return nil
 	}
 	m.parts[sum] = Part{Container: strings.Join(h.Workload.Observed, ","), Image: h.Image, Hint: sum}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lathe-build/lathe/profile"
 )
@@ -127,5 +128,52 @@ func TestMergeOtherWorkloads(t *testing.T) {
 	}
 	if _, err := Merge(); err == nil {
 		t.Error("nothing was merged")
+	}
+}
+
+// TestMergeParts: a hint that claims to be made of the same parts is not taken
+// for them.
+func TestMergeParts(t *testing.T) {
+	t.Parallel()
+	pod := merged(t, hint(t, connects(tcp("10.0.0.5", 80, app)), Options{Name: "web"}), hint(t, connects(tcp("10.0.0.6", 80, app)), Options{Name: "web"}))
+	other := hint(t, connects(tcp("10.0.0.7", 80, app)), Options{Name: "web"})
+	other.Parts = pod.Parts
+	want(t, "rules", allowedCIDRs(merged(t, pod, other)), []string{"10.0.0.5/32 TCP/80", "10.0.0.6/32 TCP/80", "10.0.0.7/32 TCP/80"})
+	lying := *other
+	lying.Parts = append([]Part{{Container: "x", Hint: pod.Parts[0].Hint}}, pod.Parts[1:]...)
+	if _, err := Merge(pod, &lying); err == nil {
+		t.Error("one part is of two containers")
+	}
+	for name, parts := range map[string][]Part{
+		"one": pod.Parts[:1], "no digest": {{}, pod.Parts[0]}, "twice": {pod.Parts[0], pod.Parts[0]}, "not a digest": {{Hint: "x"}, pod.Parts[0]},
+	} {
+		lying.Parts = parts
+		if _, err := ParseHint(jsonOf(t, &lying)); err == nil {
+			t.Errorf("%s: the parts were taken", name)
+		}
+	}
+}
+
+// TestMergeMany: ten thousand hints make one in time that is about linear.
+func TestMergeMany(t *testing.T) {
+	t.Parallel()
+	one := hint(t, connects(tcp("10.0.0.5", 80, app)), Options{Name: "web"})
+	var list []*Hint
+	for i := range 10_000 {
+		h := *one
+		h.Profile.To = at("2026-11-21T20:00:00Z").Add(time.Duration(i) * time.Second).Format(timeLayout)
+		h.Rules = []Rule{one.Rules[0]}
+		h.Rules[0].Evidence.Observed = []string{h.Profile.To}
+		list = append(list, &h)
+	}
+	begin := time.Now()
+	h, err := Merge(list...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "parts", len(h.Parts), len(list))
+	want(t, "observed", len(h.Rules[0].Evidence.Observed), len(list))
+	if took := time.Since(begin); took > time.Minute {
+		t.Errorf("merging 10,000 hints took %s", took)
 	}
 }

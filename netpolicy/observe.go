@@ -135,12 +135,15 @@ func (p Peer) text(addr netip.Addr, names []string) string {
 }
 
 // Connections are what the rules of a hint are for, one for each peer and port:
-// what a policy that is applied beside it has to let pass.
+// what a policy that is applied beside it has to let pass. Packets go to both
+// ends of every block and to every port of a range; of ranges with more than
+// maxAsked packets altogether, to the ends.
 func (h *Hint) Connections() []Connection {
 	var all []Connection
+	left := maxAsked
 	for _, r := range h.Rules {
 		for _, port := range r.Ports {
-			packets := h.packets(r.Direction, r.Peer, []Port{port})
+			packets := h.attempts(r.Direction, r.Peer, port, &left)
 			c := Connection{
 				Direction: r.Direction, Peer: r.Peer, Protocol: port.Protocol, Port: uint16(port.Port), Names: r.Peer.Names, //nolint:gosec // a port
 				Outcome: r.Evidence.Outcome, Count: r.Evidence.Count, First: r.Evidence.First, Last: r.Evidence.Last, Packets: packets,
@@ -155,4 +158,58 @@ func (h *Hint) Connections() []Connection {
 		}
 	}
 	return all
+}
+
+// maxAsked bounds the packets of all connections of a hint.
+const maxAsked = 1 << 20
+
+// attempts are packets to all that a rule allows on a port, or a range.
+func (h *Hint) attempts(d Direction, peer Peer, port Port, left *int) []evaluate.Packet {
+	list := h.packets(d, peer, []Port{{Protocol: port.Protocol, Port: port.Port, Name: port.Name}})
+	if len(list) == 0 {
+		return nil
+	}
+	for _, addr := range endsOf(peer) {
+		q := list[0]
+		if q.Addr = addr; addr != list[0].Addr {
+			list = append(list, q)
+		}
+	}
+	last := max(port.Port, port.EndPort)
+	step := int32(1)
+	if *left -= len(list) * int(last-port.Port+1); *left < 0 {
+		step = max(1, last-port.Port)
+	}
+	first := len(list)
+	for n := port.Port + step; n <= last; n += step {
+		for _, q := range list[:first] {
+			q.Port = uint16(n) //nolint:gosec // a port
+			list = append(list, q)
+		}
+	}
+	return list
+}
+
+// endsOf are the first and the last address of each block of a peer that are not
+// excepted.
+func endsOf(peer Peer) []netip.Addr {
+	var list []netip.Addr
+	for _, text := range peer.CIDRs {
+		block, err := netip.ParsePrefix(text)
+		if err != nil {
+			continue
+		}
+		raw := block.Addr().AsSlice()
+		for bit := block.Bits(); bit < 8*len(raw); bit++ {
+			raw[bit/8] |= 0x80 >> (bit % 8)
+		}
+		last, _ := netip.AddrFromSlice(raw)
+		for _, addr := range []netip.Addr{block.Addr(), last} {
+			if inBlocks(peer, addr) {
+				list = append(list, addr)
+			}
+		}
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
 }

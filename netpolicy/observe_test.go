@@ -87,3 +87,32 @@ func TestObserveSeesWhatRulesAreMadeOf(t *testing.T) {
 		}
 	}
 }
+
+// TestConnectionsAskEverything: of a rule with several blocks and a range of
+// ports each end of each block and each port is asked about.
+func TestConnectionsAskEverything(t *testing.T) {
+	t.Parallel()
+	h := &Hint{Rules: []Rule{{
+		Direction: Egress, Peer: Peer{Kind: PeerMapped, CIDRs: []string{"10.0.0.0/30", "10.0.9.9/32"}, Except: []string{"10.0.0.3/32"}},
+		Ports: []Port{{Protocol: protoTCP, Port: 80, EndPort: 82}},
+	}}}
+	var got []string
+	for _, p := range h.Connections()[0].Packets {
+		got = append(got, packetText(p))
+	}
+	want(t, "packets", sorted(got), []string{
+		"10.0.0.0 TCP/80", "10.0.0.0 TCP/81", "10.0.0.0 TCP/82", "10.0.9.9 TCP/80", "10.0.9.9 TCP/81", "10.0.9.9 TCP/82",
+	})
+	wide := Rule{Direction: Egress, Peer: h.Rules[0].Peer, Ports: []Port{{Protocol: protoTCP, Port: 1, EndPort: 65535}}}
+	h.Rules = nil
+	for range 200 {
+		h.Rules = append(h.Rules, wide)
+	}
+	total := 0
+	for _, c := range h.Connections() {
+		total += len(c.Packets)
+	}
+	if total < maxAsked/2 || total > maxAsked+4*len(h.Rules) {
+		t.Errorf("%d packets, want about %d", total, maxAsked)
+	}
+}

@@ -151,6 +151,9 @@ func (h *Hint) check() error {
 			return fmt.Errorf("policyTypes[%d]: %q is unknown or repeated", i, clip(string(d), maxShown))
 		}
 	}
+	if err := h.checkParts(); err != nil {
+		return err
+	}
 	ids := map[string]bool{}
 	for i, r := range h.Rules {
 		if err := r.check(); err != nil {
@@ -172,6 +175,26 @@ func (h *Hint) check() error {
 		}
 	}
 	return h.checkPolicy()
+}
+
+// checkParts reports parts that are no hints, or not several.
+func (h *Hint) checkParts() error {
+	if len(h.Parts) == 1 {
+		return errors.New("parts: a hint is not made of one other")
+	}
+	seen := map[string]bool{}
+	for i, p := range h.Parts {
+		for _, d := range []string{p.Image.Hardened, p.Image.Source, p.Hint} {
+			if err := checkDigest(d); err != nil {
+				return fmt.Errorf("parts[%d]: %w", i, err)
+			}
+		}
+		if p.Hint == "" || seen[p.Hint] {
+			return fmt.Errorf("parts[%d]: the digest of the hint is missing or there twice", i)
+		}
+		seen[p.Hint] = true
+	}
+	return nil
 }
 
 // checkPolicy validates what h renders to.
