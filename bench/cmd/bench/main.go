@@ -82,6 +82,9 @@ func (o *options) measure(ctx context.Context) error {
 	if r.Facts, r.Steps, err = o.steps(ctx); err != nil {
 		return err
 	}
+	if r.Hint, err = o.hint(ctx); err != nil {
+		return err
+	}
 	if o.growth {
 		if r.Growth, err = o.measureGrowth(ctx); err != nil {
 			return err

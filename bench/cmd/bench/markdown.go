@@ -14,6 +14,7 @@ type results struct {
 	Runs    int
 	Facts   *bench.Facts
 	Steps   []measured
+	Hint    measured
 	Growth  []grown
 }
 
@@ -43,6 +44,7 @@ func (r *results) write(w io.Writer) error {
 	var b strings.Builder
 	r.intro(&b)
 	r.table(&b)
+	r.hint(&b)
 	if len(r.Growth) > 0 {
 		r.growth(&b)
 	}
@@ -93,6 +95,15 @@ at the level binaries.
 Memory may be 64 MB, 32 MB a worker (%[3]d here) and 1 KB an entry: %[4]d MB for this image; measured: **%[5]d MB**.
 `, "`", ratio(whole, r.find(nameNaive)), r.Machine.Cores, budget(r.Machine.Cores, r.Facts.Entries)>>20, whole.Peak>>20,
 		ratio(r.find(nameHarden+atBinaries), r.find(nameNaive+atBinaries)))
+}
+
+func (r *results) hint(b *strings.Builder) {
+	fmt.Fprintf(b, `
+## Network hint
+
+A hint of %d connections, five ports of each peer, checks by its evaluator included, takes **%.2f s of CPU** (%.2f–%.2f),
+%.2f s wall and a peak of %d MB; making the profile is in that.
+`, hintConnections, r.Hint.CPU.Seconds(), r.Hint.Low.Seconds(), r.Hint.High.Seconds(), r.Hint.Wall.Seconds(), r.Hint.Peak>>20)
 }
 
 func ratio(m, to measured) float64 {

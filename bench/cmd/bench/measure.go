@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -131,6 +132,23 @@ func (o *options) steps(ctx context.Context) (*bench.Facts, []measured, error) {
 		out = append(out, medians(s.name, s.what, runs[i]))
 	}
 	return facts, out, nil
+}
+
+// hintConnections is of how many connections a hint is measured.
+const hintConnections = 100_000
+
+// hint measures how long a network hint takes.
+func (o *options) hint(ctx context.Context) (measured, error) {
+	var runs []usage
+	for range o.runs {
+		u, err := o.child(ctx, stepHint, "", "", strconv.Itoa(hintConnections))
+		if err != nil {
+			return measured{}, err
+		}
+		fmt.Fprintf(os.Stderr, "%-24s %s\n", stepHint, u)
+		runs = append(runs, u)
+	}
+	return medians(stepHint, "", runs), nil
 }
 
 func inScratch(base string, run func(string) (usage, error)) (usage, error) {

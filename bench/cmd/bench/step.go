@@ -26,6 +26,7 @@ const (
 	stepPlan     = "plan"
 	stepRewrite  = "rewrite"
 	stepNaive    = "naive"
+	stepHint     = "hint" // its word is the number of connections
 )
 
 // dropsFile is what a level drops, for the naive pipeline.
@@ -59,6 +60,14 @@ func runStep(ctx context.Context, args []string) error {
 			return err
 		}
 		_, err = bench.Generate(ctx, dir, shape)
+		return err
+	}
+	if name == stepHint {
+		n, err := strconv.Atoi(args[3])
+		if err != nil {
+			return fmt.Errorf("a number of connections: %w", err)
+		}
+		_, err = bench.Hint(n)
 		return err
 	}
 	in, err := bench.OpenInput(ctx, dir)
