@@ -64,6 +64,7 @@ type planner struct {
 	sources      map[string]*profile.Source     // of the profile, by id
 	people       func(*profile.Executable) bool // a person ran it
 	instead      map[string][]string            // canonical path → what Kubernetes can do in its place
+	relative     []string                       // recorded paths that are below the working directory
 	gates        *gates
 }
 

@@ -18,6 +18,7 @@ func (p *planner) rootsOfProfile() {
 	for i := range p.prof.Files {
 		p.rootFile(&p.prof.Files[i])
 	}
+	p.tellRelative()
 	for _, pat := range p.prof.Patterns {
 		p.rootPattern(pat)
 	}
@@ -40,9 +41,9 @@ func (p *planner) rootExecutable(x *profile.Executable) {
 	}
 	why := p.whyRuns(x)
 	names := append([]profile.Path{x.Path}, x.Via...)
-	found := false
+	found, seenBy := false, slices.Collect(maps.Keys(x.Seen))
 	for _, name := range names {
-		f, links := p.resolve(string(name))
+		f, links := p.resolveAny(name, seenBy)
 		if f == nil || f.class == dir {
 			continue
 		}
@@ -149,7 +150,7 @@ func (p *planner) rootFile(x *profile.File) {
 	if !imageContent(x.Layer) || p.onlyByHand(x.By) {
 		return
 	}
-	f, links := p.resolve(string(x.Path))
+	f, links := p.resolveAny(x.Path, x.Seen)
 	if f == nil {
 		for _, l := range links {
 			p.keep(p.find(l), false, Reason{Kind: LookedUp, Note: "the profile saw it followed"})
