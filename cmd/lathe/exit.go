@@ -13,6 +13,7 @@ import (
 	"github.com/lathe-build/lathe/image"
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/foreign"
 	"github.com/lathe-build/lathe/record"
 	"github.com/lathe-build/lathe/sign"
 )
@@ -101,6 +102,8 @@ func hint(err error) string {
 		return "if you trust the image, raise the limit"
 	case errors.Is(err, profile.ErrForeign):
 		return "make a profile of a recorder's log with lathe profile import"
+	case errors.Is(err, foreign.ErrImage):
+		return "name the image that ran with --image, or use --rebase to take the evidence all the same"
 	case errors.Is(err, image.ErrExists):
 		return "use --force to replace an earlier output"
 	case errors.Is(err, errTagMoved):

@@ -42,6 +42,7 @@ func newProfileImport(env *environment, g *global) *cobra.Command {
 	f.StringVar(&o.image, "image", "", "the `IMAGE` that ran, so that the profile is about it")
 	f.StringVar(&o.platform, "platform", "", "which `platform` of an index ran, such as linux/amd64")
 	f.BoolVar(&o.foreign.Complete, "complete", false, "vouch that the files miss nothing from start to end")
+	f.BoolVar(&o.foreign.Rebase, "rebase", false, "take evidence that was recorded on another image than --image")
 	f.BoolVar(&o.force, "force", false, "replace an existing file")
 	f.StringVar(&o.foreign.Name, "name", "", "`name` of the profile")
 	f.StringVar(&o.foreign.Run, "run", "", "`name` of the run")

@@ -41,6 +41,9 @@ type Options struct {
 	// Complete is the user's word that the files hold everything from start to
 	// end, where their recorder cannot tell. It is recorded as vouched.
 	Complete bool
+	// Rebase takes evidence of another image than Image, by the user's word. It is
+	// recorded in the source's notes.
+	Rebase bool
 	// Observes adds to what the files show to be observed: profile.Observes...
 	// constants.
 	Observes []string

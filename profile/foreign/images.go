@@ -1,6 +1,8 @@
 package foreign
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/lathe-build/lathe/profile"
@@ -38,23 +40,50 @@ func (n ImageNames) Add(names ...string) {
 	}
 }
 
-// Foreign is a note for a source whose records name digests that are none of
-// the image's that the user names, or "".
-func (n ImageNames) Foreign(opts Options) string {
-	i := opts.Image
-	ours := append(append([]string{i.Digest}, i.IndexDigest...), i.ConfigDigest...)
-	var theirs []string
+// ErrImage is returned for evidence of another image than the user names.
+var ErrImage = errors.New("the evidence is of another image")
+
+// Check compares the images that the records name with the one that the user
+// names, and gives a note for the source where digests differ. It is [ErrImage]
+// where the records' digest is neither that of the manifest nor of the index nor
+// of the config, all three of which are known, unless the options take evidence
+// of another image.
+func (n ImageNames) Check(opts Options) (note string, err error) {
+	theirs := ""
 	for _, image := range n {
-		for _, digest := range append([]string{image.Digest}, image.ConfigDigest...) {
-			if digest != "" && !slices.Contains(ours, digest) {
-				theirs = append(theirs, digest)
-			}
+		if digest := Contradicts(image, opts.Image); digest != "" && (theirs == "" || digest < theirs) {
+			theirs = digest
 		}
 	}
-	if len(theirs) == 0 || i.Digest == "" && len(i.ConfigDigest) == 0 {
+	i := opts.Image
+	switch {
+	case theirs == "":
+		return "", nil
+	case !opts.Rebase && i.Digest != "" && len(i.IndexDigest) > 0 && len(i.ConfigDigest) > 0:
+		return "", fmt.Errorf("%w: the records name %s, and the image has the manifest %s, the index %s and the config %s",
+			ErrImage, theirs, i.Digest, i.IndexDigest[0], i.ConfigDigest[0])
+	}
+	return "the records name " + theirs + ", which is no digest of the image that this profile is said to be about", nil
+}
+
+// Contradicts is a digest of an image that records name, where none of its
+// digests is one of the image that the user names, or "".
+func Contradicts(records, said profile.Image) string {
+	if said.Digest == "" && len(said.ConfigDigest) == 0 {
 		return ""
 	}
-	return "the records name " + slices.Min(theirs) + ", which is no digest of the image that this profile is said to be about"
+	ours := slices.Concat([]string{said.Digest}, said.IndexDigest, said.ConfigDigest)
+	theirs := ""
+	for _, digest := range slices.Concat([]string{records.Digest}, records.ConfigDigest) {
+		switch {
+		case digest == "":
+		case slices.Contains(ours, digest):
+			return ""
+		default:
+			theirs = digest
+		}
+	}
+	return theirs
 }
 
 // Images is the image that the user names, or else those that the records do.

@@ -73,7 +73,9 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 	source.Subject = subject
 	source.Observes = append(source.Observes, c.observes()...)
 	source.Notes = append(append(source.Notes, containers.Notes()...), c.notes()...)
-	if note := c.images.Foreign(opts); note != "" {
+	if note, err := c.images.Check(opts); err != nil {
+		return nil, fmt.Errorf("importing %s: %w", formatName, err)
+	} else if note != "" {
 		source.Notes = append(source.Notes, note)
 	}
 	p, err := c.facts.Profile(opts.Name, source, foreign.Images(opts, c.images)...)

@@ -70,7 +70,7 @@ func assemble(objects []object, about profile.Source, opts foreign.Options) (*pr
 		}
 		parts = append(parts, p)
 	}
-	if err := agree(chosen, parts, opts.Image); err != nil {
+	if err := agree(chosen, parts, opts); err != nil {
 		return nil, err
 	}
 	p, err := profile.Merge(parts...)
@@ -165,7 +165,8 @@ func ambiguous(name string, names, others []string) error {
 
 // agree refuses evidence of different images, or of another one than the user
 // says.
-func agree(chosen []selected, parts []*profile.Profile, image profile.Image) error {
+func agree(chosen []selected, parts []*profile.Profile, opts foreign.Options) error {
+	image := opts.Image
 	id := profile.Identity{ManifestDigest: image.Digest, DiffIDs: image.DiffIDs, Platform: image.Platform}
 	if len(image.ConfigDigest) > 0 {
 		id.ConfigDigest = image.ConfigDigest[0]
@@ -180,8 +181,8 @@ func agree(chosen []selected, parts []*profile.Profile, image profile.Image) err
 		}
 		own := p.Images[0]
 		if image.Digest != "" {
-			if !profile.Fits(p, id).OK {
-				return fmt.Errorf("%s is about the image %s, not about %s", chosen[i].object.title(), nameOf(own), nameOf(image))
+			if !opts.Rebase && !profile.Fits(p, id).OK {
+				return fmt.Errorf("%w: %s is about the image %s, not about %s", foreign.ErrImage, chosen[i].object.title(), nameOf(own), nameOf(image))
 			}
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lathe-build/lathe/profile"
+	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 // The states that the agent writes into annotations.
@@ -55,6 +56,11 @@ func (c *converter) source() profile.Source {
 		s.Subject.Image = c.opts.Image.Digest
 	} else if len(c.images) > 0 {
 		s.Subject.Image = c.images[0].Digest
+	}
+	if len(c.images) > 0 {
+		if digest := foreign.Contradicts(c.images[0], c.opts.Image); digest != "" && c.opts.Rebase {
+			c.note("the object names %s, which is no digest of the image that this profile is said to be about", digest)
+		}
 	}
 	s.Notes = append(c.notes(), c.about.Notes...)
 	s.ID = profile.SourceID(s)

@@ -48,6 +48,13 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 		return nil, fmt.Errorf("importing %s: %w", formatName, err)
 	}
 	source := records.Source()
+	note, err := r.images.Check(t.opts)
+	if err != nil {
+		return nil, fmt.Errorf("importing %s: %w", formatName, err)
+	}
+	if note != "" {
+		source.Notes = append(source.Notes, note)
+	}
 	source.Recorder.Name, source.Recorder.Method = "tetragon", "ebpf"
 	source.Paths = profile.PathStyle{Exec: "raw", Open: "resolved", Root: "container"}
 	subject.Image, subject.Workload.Labels = source.Subject.Image, nil
@@ -290,9 +297,6 @@ func (r *recording) notes(t *importer) []string {
 	add(t.dropped, "%d events were dropped by the export's rate limit")
 	add(r.cut, "%d paths that are not whole are left out")
 	add(r.facts.Refused(), "%d values that a profile cannot hold are left out")
-	if note := r.images.Foreign(t.opts); note != "" {
-		notes = append(notes, note)
-	}
 	if len(r.policies) > 0 {
 		names := fmt.Sprintf("%q", sorted(r.policies))
 		notes = append(notes, "what these policies leave out is not known, so that they prove presence only: "+names)

@@ -83,7 +83,9 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 		source.Observes = append(source.Observes, kind)
 	}
 	source.Notes = append(append(source.Notes, containers.Notes()...), r.notes()...)
-	if note := r.images.Foreign(opts); note != "" {
+	if note, err := r.images.Check(opts); err != nil {
+		return nil, fmt.Errorf("importing %s: %w", formatName, err)
+	} else if note != "" {
 		source.Notes = append(source.Notes, note)
 	}
 	p, err := r.facts.Profile(opts.Name, source, foreign.Images(opts, r.images)...)
