@@ -98,7 +98,7 @@ func rules() map[string]rule {
 			},
 		},
 		"cmd/lathe": {
-			ours:   []string{"record", "record/sandbox", "report", "vuln", "netpolicy", "netpolicy/drift", "netpolicy/inventory", "harden", "layers", "profile", "profile/foreign", "profile/formats", "profile/kubescape", "profile/manifest", "profile/intoto", "image", "sign", "internal/plainjson"},
+			ours:   []string{"record", "record/sandbox", "report", "netpolicy", "netpolicy/drift", "netpolicy/inventory", "harden", "layers", "profile", "profile/foreign", "profile/formats", "profile/kubescape", "profile/manifest", "profile/intoto", "image", "sign", "internal/plainjson"},
 			others: []string{v1, "github.com/spf13/cobra", "golang.org/x/term", "github.com/klauspost/compress/zstd"},
 		},
 	}
