@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -89,15 +87,4 @@ func (w workspace) mount(name, options string) string {
 		}
 	})
 	return dir
-}
-
-// run gives the exit code and stderr.
-func (w workspace) run(args ...string) (int, string) {
-	w.t.Helper()
-	cmd, stderr := w.lathe(w.t.Context(), args...)
-	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
-		w.t.Fatal(err)
-	}
-	return cmd.ProcessState.ExitCode(), stderr.String()
 }

@@ -101,6 +101,17 @@ func (w workspace) ok(args ...string) {
 	}
 }
 
+// run gives the exit code and stderr.
+func (w workspace) run(args ...string) (int, string) {
+	w.t.Helper()
+	cmd, stderr := w.lathe(w.t.Context(), args...)
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		w.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), stderr.String()
+}
+
 // TestSignals stops a run that reads from a registry that hangs, and one that
 // pushes to one: the exit code says by which signal, nothing stays.
 func TestSignals(t *testing.T) {

@@ -39,7 +39,7 @@ func runAttach(ctx context.Context, env *environment, g *global, o recordOptions
 	show := newRunProgress(env)
 	a := record.AttachOptions{Trace: t, Start: record.EBPF, For: o.length, Notify: show.event}
 	if t.PID != 0 {
-		a.Ended = func() bool { return errors.Is(syscall.Kill(t.PID, 0), syscall.ESRCH) }
+		a.Ended = func() bool { return gone(t.PID) }
 	}
 	if len(line) > 0 {
 		a.Test = func(ctx context.Context) error { return runTest(ctx, env, line, t.PID) }
@@ -64,4 +64,10 @@ func runTest(ctx context.Context, env *environment, line []string, pid int) erro
 		return fmt.Errorf("%w: %s: %w", record.ErrTest, line[0], err)
 	}
 	return nil
+}
+
+// gone tells whether there is no process with this number.
+func gone(pid int) bool {
+	p, err := os.FindProcess(pid)
+	return err != nil || errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
