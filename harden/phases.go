@@ -4,7 +4,8 @@ import (
 	"github.com/lathe-build/lathe/profile"
 )
 
-// phasesOfUse are the phases in which each executable did something, by its key.
+// phasesOfUse are the phases in which each executable did something, by its key,
+// in the order of time.
 // A profile says when a program was started; one that is started at startup and
 // goes on to serve shows that by what it does later.
 func phasesOfUse(p *profile.Profile) map[string][]string {
@@ -37,10 +38,11 @@ func phasesOfUse(p *profile.Profile) map[string][]string {
 	}
 	out := make(map[string][]string, len(used))
 	for key, set := range used {
-		for phase := range set {
-			out[key] = append(out[key], phase)
+		for _, phase := range []string{profile.PhaseStartup, profile.PhaseServing, profile.PhaseShutdown} {
+			if set[phase] {
+				out[key] = append(out[key], phase)
+			}
 		}
-		out[key] = sortedSet(out[key])
 	}
 	return out
 }

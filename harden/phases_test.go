@@ -29,7 +29,7 @@ func TestPhasesOfUse(t *testing.T) {
 		},
 	})
 	want := map[string][]string{
-		"/usr/bin/python3": {"serving", "startup"}, "/bin/busybox::id": startup, "/usr/bin/worker": {"serving", "startup"}, "/usr/bin/cron": {"shutdown", "startup"},
+		"/usr/bin/python3": {"startup", "serving"}, "/bin/busybox::id": startup, "/usr/bin/worker": {"startup", "serving"}, "/usr/bin/cron": {"startup", "shutdown"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -67,7 +67,11 @@ func runNetpolCheck(ctx context.Context, env *environment, g *global, o netpolCh
 		if err != nil {
 			return err
 		}
-		env.note("%d policies in %s are about the workload: %s", len(policies.Names), o.manifests, strings.Join(policies.Names, ", "))
+		if len(policies.Names) == 0 {
+			env.note("no policy in %s is about the workload, so that nothing there restricts it", o.manifests)
+		} else {
+			env.note("about the workload in %s: %s", o.manifests, strings.Join(policies.Names, ", "))
+		}
 		checked = drift.Check(policies, judge, h.Connections())
 	} else {
 		policy, err := h.Evaluator(form)
