@@ -85,12 +85,3 @@ func (f *Finding) Key() string {
 	}
 	return key
 }
-
-// Count counts findings by class.
-func Count(list []Finding) map[Class]int {
-	n := map[Class]int{}
-	for i := range list {
-		n[list[i].Class]++
-	}
-	return n
-}

@@ -33,9 +33,6 @@ type Object struct {
 	Data       []byte // JSON, the callback's to keep
 }
 
-// Where is the place of an object for messages.
-func (o Object) Where() string { return fmt.Sprintf("%q, line %d", o.Input, o.Line) }
-
 // Objects calls f with every object of all files: JSON values one after another
 // or in arrays, and YAML documents. A List gives its items. An error of f is
 // damage of that object, unless it is of [Fatal]. Objects fails where there is

@@ -162,9 +162,6 @@ func (c *Container) create(ctx context.Context) error {
 // PID is the container's first process, as the host sees it.
 func (c *Container) PID() int { return c.pid }
 
-// ID is the container's name.
-func (c *Container) ID() string { return c.engine.id }
-
 // Ended is closed when the container's first process has ended.
 func (c *Container) Ended() <-chan struct{} { return c.ended }
 
