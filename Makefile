@@ -25,9 +25,10 @@ test: ## run the fast tests: no root, no network, no containers
 
 check: fmt vet lint test ## what must be green before a push
 
-vet: ## go vet, the build tags of the tests included
+vet: ## go vet, the build tags of the tests and another system included
 	go vet ./...
 	go vet -tags e2e ./e2e/...
+	GOOS=darwin go vet ./cmd/... ./record/...
 
 fmt: ## fail when a file is not formatted
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not formatted: $$out"; exit 1; }
@@ -57,7 +58,7 @@ e2e: build deps e2e-tools ## real images, runtimes and cosigns; needs root
 	LATHE_COSIGN=$(BIN)/cosign-$(COSIGN2_VERSION):$(BIN)/cosign-$(COSIGN3_VERSION) \
 	go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) ./e2e/... ./sign/...
 
-e2e-stacks: build deps ## PostgreSQL, PHP, OpenJDK, Node.js and redis at every level; needs root and half an hour
+e2e-stacks: build deps ## PostgreSQL, PHP, OpenJDK and Node.js at every level; needs root and half an hour
 	LATHE_BIN=$(CURDIR)/.build/lathe LATHE_STACKS=all \
 	go test -tags e2e -count=1 -timeout 60m -run TestStacks -v ./e2e
 

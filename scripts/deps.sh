@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Installs what the demo and the end-to-end tests need from the distribution:
-#   scripts/deps.sh demo   mmdebstrap, and uidmap for users other than root
+#   scripts/deps.sh demo   curl, mmdebstrap, runc and umoci, and uidmap for users other than root
 #   scripts/deps.sh bpf    clang, llvm and libbpf-dev, to compile the recorder's programs
-#   scripts/deps.sh e2e    also iproute2, runc, skopeo, strace, umoci and util-linux
+#   scripts/deps.sh e2e    also iproute2, skopeo, strace and util-linux
 # What is there already is left alone; what is missing is installed with one
 # line that says so.
 set -euo pipefail
 
-want=(mmdebstrap)
+want=(curl mmdebstrap runc umoci)
 [ "$(id -u)" = 0 ] || want+=(uidmap)
 if [ "${1:-demo}" = e2e ]; then
-	want+=(iproute2 runc skopeo strace uidmap umoci util-linux)
+	want+=(iproute2 skopeo strace uidmap util-linux)
 fi
 if [ "${1:-demo}" = bpf ]; then
 	want=(clang-14 libbpf-dev llvm-14 make)
