@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -239,9 +240,14 @@ func (r *recording) test(ctx context.Context, s run, c *sandbox.Container) (int,
 	cmd := exec.CommandContext(ctx, s.test.Args[0], s.test.Args[1:]...)
 	cmd.Env = slices.Concat(r.o.Env, Environment(s.name, c.PID(), r.ports(c)))
 	cmd.Stdout, cmd.Stderr = r.o.Output, r.o.Output
-	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	// A group of its own: when it is stopped, so is what it started.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	err := cmd.Run()
+	if ctx.Err() != nil && cmd.Process != nil {
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) // mostly there is nobody left
+	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
