@@ -3,12 +3,16 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/lathe-build/lathe/report"
 )
 
 // TestExampleProfiles uses the profiles in examples/, which were recorded on
@@ -20,9 +24,33 @@ func TestExampleProfiles(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			lathe(t, "harden", "oci:"+s.image, "--profile", filepath.Join(s.dir(), "profile.json"), "--rebase", "-o", out)
 			bundle := unpack(t, filepath.Join(out, "image"))
-			readRoot(t, bundle.Root()).checkNoTools(t, nil)
+			readRoot(t, bundle.Root()).checkNoTools(t, s.Stays)
 			s.answers(t, bundle, &s.Scenarios[0], slices.Concat(s.Plain, s.Deep))
 		})
+	}
+}
+
+// TestStartupOnly checks that the report tells the tools of Redis' start script,
+// as the recorded profile has them, from what serves.
+func TestStartupOnly(t *testing.T) {
+	redis.prepare(t)
+	out := filepath.Join(t.TempDir(), "out")
+	lathe(t, "harden", "oci:"+redis.image, "--profile", filepath.Join(redis.dir(), "profile.json"), "--rebase", "-o", out)
+	data, err := os.ReadFile(filepath.Join(out, "report.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc report.Report
+	if err := json.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, tool := range doc.Platforms[0].Startup {
+		got = append(got, path.Base(tool.Path))
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"chown", "dash", "find", "id", "setpriv"}, got); diff != "" {
+		t.Errorf("used only by the start script (-want +got):\n%s", diff)
 	}
 }
 

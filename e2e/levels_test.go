@@ -35,7 +35,7 @@ func TestStacks(t *testing.T) {
 	if len(names) == 0 {
 		t.Skip("LATHE_STACKS names none of the stacks that take long: `make e2e-stacks` runs all")
 	}
-	for _, name := range []string{"postgres", "php", "java", "node", "redis"} {
+	for _, name := range []string{"postgres", "php", "java", "node"} {
 		if !slices.Contains(names, "all") && !slices.Contains(names, name) {
 			continue
 		}

@@ -80,9 +80,9 @@ func readStack(name string) *stack {
 }
 
 // The stacks of every push; the others take too long for that.
-var nginx, python, goserver = readStack("nginx"), readStack("python"), readStack("goserver")
+var nginx, python, goserver, redis = readStack("nginx"), readStack("python"), readStack("goserver"), readStack("redis")
 
-func exampleStacks() []*stack { return []*stack{nginx, python, goserver} }
+func exampleStacks() []*stack { return []*stack{nginx, python, goserver, redis} }
 
 // dir is where the recipe of the image is.
 func (s *stack) dir() string {
