@@ -26,7 +26,7 @@ const (
 // stands before lib and after the name does not matter.
 func SharedNames(r io.ReaderAt, size int64) ([]string, error) {
 	found := map[string]bool{}
-	buf := make([]byte, nameChunk+2*maxSharedName)
+	buf := make([]byte, min(nameChunk, max(size, 0))+2*maxSharedName)
 	kept := 0 // bytes at the front of buf from the chunk before
 	for off := int64(0); off < size; {
 		n := int(min(nameChunk, size-off))

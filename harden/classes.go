@@ -89,10 +89,10 @@ func toolClasses() []string {
 
 func isToolClass(name string) bool { return slices.Contains(toolClasses(), name) }
 
-// classOf finds the class of a tool by its base name; setuid files that no class
-// names have their own.
-func classOf(base string, setuid bool) (ToolClass, bool) {
-	for _, c := range Classes() {
+// classOf finds the class of a tool in the catalogue by its base name; setuid
+// files that no class names have their own.
+func classOf(catalogue []ToolClass, base string, setuid bool) (ToolClass, bool) {
+	for _, c := range catalogue {
 		if c.names == nil && setuid {
 			return c, true
 		}
@@ -122,11 +122,12 @@ type Tool struct {
 // tools lists what the catalogue names, applets and links among it.
 func (p *planner) tools() []Tool {
 	var list []Tool
+	catalogue := Classes()
 	for _, f := range p.order {
 		if !f.tool() && f.applet == "" {
 			continue
 		}
-		c, ok := classOf(path.Base(f.path), f.entry.Mode&modeSetuid != 0 && f.class == program)
+		c, ok := classOf(catalogue, path.Base(f.path), f.entry.Mode&modeSetuid != 0 && f.class == program)
 		if !ok {
 			continue
 		}

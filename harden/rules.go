@@ -123,7 +123,7 @@ func (f *file) isClass(name string) bool {
 	if !f.tool() && f.applet == "" {
 		return false
 	}
-	c, ok := classOf(path.Base(f.path), f.entry.Mode&modeSetuid != 0 && f.class == program)
+	c, ok := classOf(Classes(), path.Base(f.path), f.entry.Mode&modeSetuid != 0 && f.class == program)
 	return ok && c.Name == name
 }
 
