@@ -41,6 +41,9 @@ type scenario struct {
 	Name  string         `json:"name"`
 	Empty []string       `json:"empty,omitempty"` // directories that a tmpfs hides
 	Owner map[string]int `json:"owner,omitempty"` // directories that are a volume of somebody's
+
+	Unseen bool   `json:"unseen,omitempty"` // not recorded, only judged
+	Again  []step `json:"again,omitempty"`  // what is asked after a restart on the same volumes
 }
 
 // stack is a real image with its probes, as e2e/stacks/NAME/stack.yaml says.
@@ -133,11 +136,14 @@ func buildExample(t *testing.T, dir, to, alpine string) error {
 	return debimage.WriteLayout(img, to)
 }
 
-// record runs each scenario with the plain probe under strace.
+// record runs each scenario that is to be seen with the plain probe under strace.
 func (s *stack) record(t *testing.T) {
 	for i := range s.Scenarios {
 		if s.err != nil {
 			return
+		}
+		if s.Scenarios[i].Unseen {
+			continue
 		}
 		log := s.image + "." + strconv.Itoa(i) + ".strace"
 		s.logs = append(s.logs, log)
@@ -230,12 +236,22 @@ func fresh(t *testing.T, image *container.Bundle) *container.Bundle {
 // answers, checked.
 func (s *stack) answers(t *testing.T, image *container.Bundle, sc *scenario, steps []step) map[string]string {
 	t.Helper()
-	ctx := t.Context()
 	bundle := fresh(t, image)
 	if err := sc.set(bundle.Root()); err != nil {
 		t.Fatal(err)
 	}
-	name := "lathe-e2e-" + strings.NewReplacer("/", "-", " ", "-", ",", "").Replace(t.Name()) + "-" + filepath.Base(shared.dir)
+	out := s.ask(t, bundle, "", steps)
+	if len(sc.Again) > 0 {
+		s.ask(t, bundle, "-again", sc.Again)
+	}
+	return out
+}
+
+// ask starts a bundle, takes steps and stops it.
+func (s *stack) ask(t *testing.T, bundle *container.Bundle, suffix string, steps []step) map[string]string {
+	t.Helper()
+	ctx := t.Context()
+	name := "lathe-e2e-" + strings.NewReplacer("/", "-", " ", "-", ",", "").Replace(t.Name()) + "-" + filepath.Base(shared.dir) + suffix
 	c, err := container.Start(ctx, bundle, name)
 	if err != nil {
 		t.Fatal(err)
