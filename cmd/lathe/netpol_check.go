@@ -72,6 +72,9 @@ func runNetpolCheck(ctx context.Context, env *environment, g *global, o netpolCh
 		} else {
 			env.note("about the workload in %s: %s", o.manifests, strings.Join(policies.Names, ", "))
 		}
+		for _, name := range policies.ByName {
+			env.say("%s calls ports of the workload by name: what it opens there is not known, and taken for nothing", name)
+		}
 		checked = drift.Check(policies, judge, h.Connections())
 	} else {
 		policy, err := h.Evaluator(form)

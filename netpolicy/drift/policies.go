@@ -7,6 +7,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/lathe-build/lathe/netpolicy"
@@ -18,7 +19,10 @@ import (
 // restricts; a direction that none restricts is open.
 type Policies struct {
 	Names []string // namespace/name of those that are about the workload, sorted
-	list  []*evaluate.Evaluator
+	// ByName are those of them that call ports of the workload by name. Which
+	// numbers these are is not known, so they open none.
+	ByName []string
+	list   []*evaluate.Evaluator
 }
 
 // Allows implements [Policy].
@@ -59,6 +63,13 @@ func (p *Policies) Add(data []byte, w netpolicy.Workload) error {
 			np.Spec.PolicyTypes = append(np.Spec.PolicyTypes, networkingv1.PolicyTypeEgress)
 		}
 	}
+	// Rules of a direction that the types do not name are there for nothing.
+	if !slices.Contains(np.Spec.PolicyTypes, networkingv1.PolicyTypeIngress) {
+		np.Spec.Ingress = nil
+	}
+	if !slices.Contains(np.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) {
+		np.Spec.Egress = nil
+	}
 	e, err := evaluate.Core(np)
 	if err != nil {
 		return fmt.Errorf("reading network policy %q: %w", np.Name, err)
@@ -66,5 +77,13 @@ func (p *Policies) Add(data []byte, w netpolicy.Workload) error {
 	p.list = append(p.list, e)
 	p.Names = append(p.Names, np.Namespace+"/"+np.Name)
 	slices.Sort(p.Names)
+	if slices.ContainsFunc(np.Spec.Ingress, namesPort) {
+		p.ByName = append(p.ByName, np.Namespace+"/"+np.Name)
+		slices.Sort(p.ByName)
+	}
 	return nil
+}
+
+func namesPort(r networkingv1.NetworkPolicyIngressRule) bool {
+	return slices.ContainsFunc(r.Ports, func(p networkingv1.NetworkPolicyPort) bool { return p.Port != nil && p.Port.Type == intstr.String })
 }
