@@ -139,6 +139,8 @@ type Result struct {
 	// Profile is the union of all runs that count, nil when there is none.
 	Profile *profile.Profile
 	Runs    []Outcome
+	// Leftovers are why containers of earlier processes are still there.
+	Leftovers []error
 }
 
 // Outcome is how one scenario went.

@@ -42,7 +42,7 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	if !r.all && o.Container.Network.Mode != sandbox.NetworkHost {
 		r.o.Container.Publish = exposed(box)
 	}
-	result := &Result{}
+	result := &Result{Leftovers: box.Leftovers()}
 	var profiles []*profile.Profile
 	for _, s := range schedule(o, box.HasVolumes(o.Container)) {
 		out, err := r.scenario(ctx, s)

@@ -33,6 +33,7 @@ func prove(ctx context.Context, env *environment, p *runPlan, tree *layers.Tree,
 	if err != nil {
 		return nil, err
 	}
+	noteLeftovers(env, result)
 	out := &proof{}
 	var seen []*profile.Profile
 	for _, run := range result.Runs {

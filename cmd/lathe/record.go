@@ -172,6 +172,7 @@ func runRecord(ctx context.Context, env *environment, g *global, o recordOptions
 
 // judge says which start scenarios are left out, and fails when a test did.
 func judge(env *environment, result *record.Result) error {
+	noteLeftovers(env, result)
 	var failed error
 	for _, out := range result.Failed() {
 		if out.Test || result.Profile == nil {
@@ -189,6 +190,13 @@ func judge(env *environment, result *record.Result) error {
 		return errors.New("nothing was recorded")
 	}
 	return failed
+}
+
+// noteLeftovers says what earlier runs left behind and cannot be removed.
+func noteLeftovers(env *environment, result *record.Result) {
+	for _, err := range result.Leftovers {
+		env.note("an earlier run was killed and left something behind: %s", oneLine(err.Error()))
+	}
 }
 
 // lastWords are the last lines of a container's output.

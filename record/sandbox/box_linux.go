@@ -25,7 +25,11 @@ type Box struct {
 	lower   string // the unpacked root
 	mounts  *mountThread
 	slot    *slot
+	left    []error
 }
+
+// Leftovers says what of earlier processes could not be removed.
+func (b *Box) Leftovers() []error { return b.left }
 
 const defaultState = "/run/lathe"
 
@@ -49,7 +53,7 @@ func Open(ctx context.Context, tree *layers.Tree, o BoxOptions) (_ *Box, err err
 		return nil, err
 	}
 	state := cmpOr(o.State, defaultState)
-	if err := sweep(ctx, state); err != nil {
+	if b.left, err = sweep(ctx, state); err != nil {
 		return nil, err
 	}
 	if b.dir, err = os.MkdirTemp(o.Dir, boxPrefix); err != nil {

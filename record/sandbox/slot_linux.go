@@ -63,14 +63,15 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// sweep removes containers and files of processes that are gone.
-func sweep(ctx context.Context, state string) error {
+// sweep removes containers and files of processes that are gone. What cannot be
+// removed stays for the next time: it is no reason to run nothing.
+func sweep(ctx context.Context, state string) (left []error, err error) {
 	list, err := os.ReadDir(state)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("looking for leftovers: %w", err)
+		return nil, fmt.Errorf("looking for leftovers: %w", err)
 	}
 	for _, d := range list {
 		dir := filepath.Join(state, d.Name())
@@ -78,12 +79,11 @@ func sweep(ctx context.Context, state string) error {
 		if err != nil {
 			continue // somebody's, or gone meanwhile
 		}
-		err = errors.Join(sweepOne(ctx, dir), held.Close())
-		if err != nil {
-			return fmt.Errorf("removing leftovers in %s: %w", dir, err)
+		if err := errors.Join(sweepOne(ctx, dir), held.Close()); err != nil {
+			left = append(left, fmt.Errorf("removing leftovers in %s: %w", dir, err))
 		}
 	}
-	return nil
+	return left, nil
 }
 
 func sweepOne(ctx context.Context, dir string) error {
