@@ -75,6 +75,7 @@ fuzz: ## run every fuzz target for FUZZTIME each
 
 nightly: ## what takes too long for every push: all rounds of the tests, race detector, fuzzing, benchmarks
 	go test -race -timeout 60m ./...
+	$(MAKE) generate-check test-record
 	$(MAKE) fuzz FUZZTIME=60s
 	$(MAKE) e2e
 	$(MAKE) e2e-stacks
