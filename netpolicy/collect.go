@@ -205,6 +205,10 @@ func (c *collector) connected(e profile.Connect, f flow, seen tally, replies map
 		c.ignore(Egress, what, "reply to a client")
 		return
 	}
+	if slices.Contains(e.Results, profile.ResultAlreadyOpen) {
+		seen.notes = append(seen.notes, "open before the recording began: from the socket table")
+		c.warnings.add(WarnAlreadyOpen, what)
+	}
 	for _, g := range c.identify(f, e, &seen) {
 		edgeOf(c.edges, g).record(c.who, e.By, e.Attribution, seen)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -115,4 +116,24 @@ func TestConnectionsAskEverything(t *testing.T) {
 	if total < maxAsked/2 || total > maxAsked+4*len(h.Rules) {
 		t.Errorf("%d packets, want about %d", total, maxAsked)
 	}
+}
+
+// TestCase55AlreadyOpen: a connection from before the recording is a rule like
+// any other, and marked.
+func TestCase55AlreadyOpen(t *testing.T) {
+	t.Parallel()
+	old := tcp("10.0.0.5", 5432, app)
+	old.Results = append(old.Results, profile.ResultAlreadyOpen)
+	h := hint(t, connects(old, tcp("10.0.0.6", 5432, app)), Options{})
+	want(t, "allowed", policyOf(t, h).egress("10.0.0.5", protoTCP, 5432), true)
+	for _, r := range h.Rules {
+		marked := slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "socket table") })
+		want(t, r.Peer.String()+" is marked", marked, slices.Contains(r.Peer.CIDRs, "10.0.0.5/32"))
+	}
+	want(t, "warned", slices.ContainsFunc(h.Warnings, func(w Warning) bool {
+		return w.Code == WarnAlreadyOpen && strings.Contains(w.Detail, "10.0.0.5") && !strings.Contains(w.Detail, "10.0.0.6")
+	}), true)
+	byTool := tcp("10.0.0.9", 80, curl)
+	byTool.Results = append(byTool.Results, profile.ResultAlreadyOpen)
+	want(t, "a dropped tool's", len(hint(t, connects(byTool), Options{}).Rules), 0)
 }

@@ -10,6 +10,7 @@ import (
 const (
 	WarnAddressUnresolved  = "ADDRESS_UNRESOLVED"
 	WarnAddressChurn       = "ADDRESS_CHURN"
+	WarnAlreadyOpen        = "ALREADY_OPEN"
 	WarnAmbiguous          = "ADDRESS_AMBIGUOUS"
 	WarnAttributionUnknown = "ATTRIBUTION_UNKNOWN"
 	WarnDeclaredOnly       = "DECLARED_ONLY"
@@ -40,6 +41,7 @@ func warningTexts() map[string]string {
 	return map[string]string{
 		WarnAddressChurn:       "names with several addresses: the addresses seen are allowed, others that the name may get are not",
 		WarnAddressUnresolved:  "addresses inside the cluster or network that only an inventory can name are allowed one by one and break when a pod or service moves",
+		WarnAlreadyOpen:        "connections that were open before the recording began belong to who holds them; who asked for which name, and others that had ended, is not known",
 		WarnAmbiguous:          "addresses that several objects of the inventory may have had are not guessed",
 		WarnAttributionUnknown: "no executable is known for some of the traffic; allowed, because denying it may break the workload (strict leaves it out)",
 		WarnDeclaredOnly:       "ports that are declared but were not seen listening are not opened",
