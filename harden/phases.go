@@ -7,17 +7,18 @@ import (
 // phasesOfUse are the phases in which each executable did something, by its key,
 // in the order of time.
 // A profile says when a program was started; one that is started at startup and
-// goes on to serve shows that by what it does later.
+// goes on to serve shows that by what it alone does later.
 func phasesOfUse(p *profile.Profile) map[string][]string {
 	used := map[string]map[string]bool{}
 	note := func(by, phases []string) {
-		for _, key := range by {
-			for _, phase := range phases {
-				if used[key] == nil {
-					used[key] = map[string]bool{}
-				}
-				used[key][phase] = true
+		if len(by) != 1 { // of several, which one did it when is not known
+			return
+		}
+		for _, phase := range phases {
+			if used[by[0]] == nil {
+				used[by[0]] = map[string]bool{}
 			}
+			used[by[0]][phase] = true
 		}
 	}
 	for i := range p.Executables {

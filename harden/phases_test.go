@@ -20,6 +20,7 @@ func TestPhasesOfUse(t *testing.T) {
 		Files: []profile.File{
 			{Path: "/etc/passwd", By: []string{"/bin/busybox::id", "/usr/bin/python3"}, Phase: startup},
 			{Path: "/app/late.py", By: []string{"/usr/bin/worker"}, Phase: serving},
+			{Path: "/lib/libc.so.6", By: []string{"/bin/busybox::id", "/usr/bin/python3"}, Phase: []string{profile.PhaseStartup, profile.PhaseServing}},
 			{Path: "/etc/hosts", Phase: serving},
 		},
 		Network: profile.Network{
