@@ -63,3 +63,41 @@ func Golden(t testing.TB, name string, p *profile.Profile) {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
 }
+
+// Fuzz imports lines like those of a file: whatever they are, a profile that
+// comes of them is valid.
+func (im Importer) Fuzz(f *testing.F, seeds string) {
+	f.Helper()
+	raw, err := os.ReadFile(seeds)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := im.Text(t, "events.json", text, foreign.Options{})
+		if err != nil {
+			return
+		}
+		if err := p.Validate(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Benchmark imports 10 MB of a file's lines, of its container web.
+func (im Importer) Benchmark(b *testing.B, file string) {
+	b.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := strings.Repeat(string(raw), 10_000_000/len(raw))
+	b.SetBytes(int64(len(text)))
+	lines := strings.Count(text, "\n")
+	for b.Loop() {
+		im.MustText(b, "events.json", text, foreign.Options{Container: "web"})
+	}
+	b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+}

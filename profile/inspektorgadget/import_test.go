@@ -203,33 +203,9 @@ func TestRealSamples(t *testing.T) {
 }
 
 func FuzzImport(f *testing.F) {
-	raw, err := os.ReadFile(filepath.Join("testdata", "web.jsonl"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for line := range strings.Lines(string(raw)) {
-		f.Add(line)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		p, err := importText(t, text, foreign.Options{})
-		if err == nil {
-			if err := p.Validate(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
+	importtest.Importer(Import).Fuzz(f, filepath.Join("testdata", "web.jsonl"))
 }
 
 func BenchmarkImport(b *testing.B) {
-	raw, err := os.ReadFile(filepath.Join("testdata", "web.jsonl"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	text := strings.Repeat(string(raw), 10_000_000/len(raw))
-	b.SetBytes(int64(len(text)))
-	lines := strings.Count(text, "\n")
-	for b.Loop() {
-		mustImport(b, text, foreign.Options{Container: "web"})
-	}
-	b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+	importtest.Importer(Import).Benchmark(b, filepath.Join("testdata", "web.jsonl"))
 }
