@@ -65,7 +65,7 @@ func (p *planner) tellProbes() {
 // healthcheck.
 func (p *planner) healthcheckInstead() []string {
 	for _, c := range p.commands() {
-		if text := cmdline.Replacement(c.argv); c.name == "healthcheck" && text != "" {
+		if text := cmdline.OneOf(cmdline.Replacements(c.argv)); c.name == "healthcheck" && text != "" {
 			return []string{"livenessProbe: " + text}
 		}
 	}

@@ -8,27 +8,50 @@ import (
 	"strings"
 )
 
-// Replacement says what Kubernetes can do itself in place of a probe or hook
-// that runs argv, such as "httpGet: {path: /health, port: 8080}"; without the
-// values where argv does not tell them. It is "" where there is nothing.
-func Replacement(argv []string) string {
-	text, shell := ShellText(argv)
-	words := argv
-	if shell {
-		words = strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n;|&()'\"", r) })
-	}
-	for i, word := range words {
-		if i > 0 && !shell {
-			break
+// Replacement is what Kubernetes can do itself in place of one tool of a probe
+// or hook.
+type Replacement struct {
+	Tool    string // as the command line names it
+	Instead string // such as "httpGet: {path: /health, port: 8080}", without the values where the command line does not tell them
+}
+
+// Kind is the handler's name, such as httpGet.
+func (r Replacement) Kind() string {
+	kind, _, _ := strings.Cut(r.Instead, ":")
+	return kind
+}
+
+// Replacements says what Kubernetes can do itself in place of the tools of a
+// probe or hook that runs argv, in their order, each once.
+func Replacements(argv []string) []Replacement {
+	var list []Replacement
+	for _, command := range commands(argv, MaxWrappers) {
+		if text := replacementOf(path.Base(command[0]), command[1:]); text != "" {
+			list = append(list, Replacement{command[0], text})
 		}
-		if r := replacementOf(path.Base(word), words[i+1:]); r != "" {
-			return r
+	}
+	seen := map[Replacement]bool{}
+	return slices.DeleteFunc(list, func(r Replacement) bool {
+		again := seen[r]
+		seen[r] = true
+		return again
+	})
+}
+
+// OneOf says what can take the place of a whole probe or hook: it has one
+// handler, so that of several replacements one can be used. It is "" for none.
+func OneOf(list []Replacement) string {
+	var each, named []string
+	for _, r := range list {
+		if !slices.Contains(each, r.Instead) {
+			each = append(each, r.Instead)
 		}
+		named = append(named, r.Instead+" ("+path.Base(r.Tool)+")")
 	}
-	if inner := Unwrap(argv); len(inner) > 0 {
-		return Replacement(inner)
+	if len(each) < 2 {
+		return strings.Join(each, "")
 	}
-	return ""
+	return "one of " + strings.Join(named, ", ")
 }
 
 func replacementOf(program string, args []string) string {

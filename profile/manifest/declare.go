@@ -94,8 +94,8 @@ func program(word string) bool {
 		!strings.HasPrefix(word, "-")
 }
 
-// run takes a command line, and what can be done in its place.
-func (d *declarer) run(argv []string, why use, instead []string) {
+// run takes a command line, and what can be done in place of its tools.
+func (d *declarer) run(argv []string, why use, instead []cmdline.Replacement) {
 	needs := cmdline.Of(argv)
 	var keys []string
 	for _, name := range needs.Programs {
@@ -109,7 +109,7 @@ func (d *declarer) run(argv []string, why use, instead []string) {
 			origin = profile.OriginChild
 		}
 		x := profile.Executable{
-			Path: files[0], Via: files[1:], Origin: []string{origin}, Phase: why.phase, UIDs: d.user(), Instead: instead,
+			Path: files[0], Via: files[1:], Origin: []string{origin}, Phase: why.phase, UIDs: d.user(), Instead: insteadOf(name, instead, why),
 		}
 		keys = append(keys, profile.Key(x.Path, ""))
 		d.out.Executables = append(d.out.Executables, x)
@@ -246,18 +246,31 @@ func (d *declarer) surroundings() {
 	}
 }
 
-// instead is what Kubernetes can do in place of a probe's program.
-func (d *declarer) instead(argv []string, why use) []string {
-	instead := cmdline.Replacement(argv)
-	if instead == "" {
-		return nil
+// instead is what Kubernetes can do in place of the tools of a probe or hook.
+func (d *declarer) instead(argv []string, why use) []cmdline.Replacement {
+	list := slices.DeleteFunc(cmdline.Replacements(argv), func(r cmdline.Replacement) bool {
+		word := r.Kind() // there is no such probe, or no such hook
+		return word == "sleep" && !why.hook || (word == "grpc" || word == "tcpSocket") && why.hook
+	})
+	if len(list) > 0 {
+		d.note("%s runs %q: %s does it without a program of the image", why.name, argv[0], cmdline.OneOf(list))
 	}
-	word, _, _ := strings.Cut(instead, ":")
-	if word == "sleep" && !why.hook || (word == "grpc" || word == "tcpSocket") && why.hook {
-		return nil // there is no such probe, or no such hook
+	return list
+}
+
+// insteadOf is what takes the place of one program of a probe: what does its
+// work, and for a shell or wrapper what does the probe's.
+func insteadOf(program string, list []cmdline.Replacement, why use) []string {
+	var own []string
+	for _, r := range list {
+		if r.Tool == program {
+			own = append(own, why.name+": "+r.Instead)
+		}
 	}
-	d.note("%s runs %q: %s does it without a program of the image", why.name, argv[0], instead)
-	return []string{why.name + ": " + instead}
+	if len(own) == 0 && len(list) > 0 {
+		own = []string{why.name + ": " + cmdline.OneOf(list)}
+	}
+	return own
 }
 
 func (d *declarer) note(format string, args ...any) {

@@ -217,3 +217,35 @@ func TestDetect(t *testing.T) {
 		}
 	}
 }
+
+// A probe of several tools names what does the work of each, and of the shell
+// that a probe has one handler.
+func TestCompoundProbe(t *testing.T) {
+	t.Parallel()
+	p, err := importText(`kind: Pod
+spec:
+  containers:
+  - name: a
+    livenessProbe: {exec: {command: [/bin/sh, -c, "curl -f http://localhost:8080/ok && nc -z localhost 6379 && cat /run/ok"]}}
+    lifecycle: {preStop: {exec: {command: [/bin/sh, -c, "nc -z localhost 1; sleep 5"]}}}
+`, foreign.Options{Path: "/bin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, x := range p.Executables {
+		got[string(x.Path)] = strings.Join(x.Instead, "; ")
+	}
+	const get, socket, sleep = "httpGet: {path: /ok, port: 8080}", "tcpSocket: {port: 6379}", "preStop: sleep: {seconds: 5}"
+	both := "livenessProbe: one of " + get + " (curl), " + socket + " (nc)"
+	want := map[string]string{
+		"/bin/curl": "livenessProbe: " + get, "/bin/nc": "livenessProbe: " + socket + "; " + sleep,
+		"/bin/cat": both, "/bin/sh": both + "; " + sleep, "/bin/sleep": sleep,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if notes := strings.Join(p.Sources[0].Notes, "\n"); !strings.Contains(notes, `livenessProbe runs "/bin/sh": one of `+get) {
+		t.Errorf("notes %q", notes)
+	}
+}
