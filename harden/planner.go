@@ -64,7 +64,8 @@ type planner struct {
 	sources      map[string]*profile.Source     // of the profile, by id
 	people       func(*profile.Executable) bool // a person ran it
 	instead      map[string][]string            // canonical path → what Kubernetes can do in its place
-	relative     []string                       // recorded paths that are below the working directory
+	lookup       *profile.Lookup
+	relative     []string // recorded paths that are below the working directory
 	gates        *gates
 }
 
@@ -123,7 +124,7 @@ func newPlanner(t *layers.Tree, prof *profile.Profile, pol Policy) (*planner, er
 	p := &planner{
 		tree: t, root: t.FS(), config: t.Config().Config, prof: prof, pol: pol,
 		files: make(map[string]*file, t.Len()), order: make([]*file, 0, t.Len()), onPath: map[string]bool{},
-		using: phasesOfUse(prof),
+		using: phasesOfUse(prof), lookup: profile.NewLookup(Root(t), prof.Sources),
 	}
 	var err error
 	if p.loader, err = elfdeps.New(p.root, p.libraryPath()...); err != nil {

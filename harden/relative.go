@@ -2,42 +2,56 @@ package harden
 
 import (
 	"fmt"
-	"path"
-	"slices"
 	"strings"
 
+	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/profile"
 )
 
 // shownRelative is how many paths a finding names.
 const shownRelative = 3
 
-// resolveAny resolves a recorded path. Some recorders put a slash before a
-// relative path: what the image lacks and has below its working directory is
-// meant so, where no source of it is known to spell paths better.
-func (p *planner) resolveAny(name profile.Path, seenBy []string) (f *file, links []string) {
-	if f, links = p.resolve(string(name)); f != nil {
-		return f, links
+// Root is an image's root filesystem, in which recorded paths are looked up.
+func Root(t *layers.Tree) profile.Root {
+	slashed := func(links []string) []string {
+		for i := range links {
+			links[i] = "/" + links[i]
+		}
+		return links
 	}
-	work := path.Clean("/" + p.config.WorkingDir)
-	if work == "/" || profile.OutsidePrefix(name) != "" || !slices.ContainsFunc(seenBy, p.mayInventRoot) {
-		return nil, links
+	return profile.Root{
+		Resolve: func(name string) (string, []string, bool) {
+			target, links, err := t.Resolve(name)
+			if target == "." {
+				target = ""
+			}
+			return "/" + target, slashed(links), err == nil
+		},
+		IsDir: func(name string) bool {
+			e, ok := t.Lookup(name)
+			return ok && e.Type == layers.Dir
+		},
+		WorkingDir: t.Config().Config.WorkingDir,
 	}
-	below, more := p.resolve(work + "/" + strings.TrimLeft(string(name), "/"))
-	if below == nil || below.class == dir {
-		return nil, links
-	}
-	p.relative = append(p.relative, string(name))
-	return below, more
 }
 
-// mayInventRoot tells whether a source may have recorded a relative path as an
-// absolute one: it says neither that its paths are resolved nor which opens
-// failed.
-func (p *planner) mayInventRoot(id string) bool {
-	s := p.sources[id]
-	return s != nil && s.Kind == profile.KindObserved && s.Paths.Open == "both" &&
-		!slices.Contains(s.Observes, profile.ObservesOpenFailed)
+// resolveAny finds the file that a recorded path means, and the links on the
+// way.
+func (p *planner) resolveAny(name profile.Path, seenBy []string) (f *file, links []string) {
+	found := p.lookup.Find(name, seenBy)
+	for _, l := range found.Links {
+		links = append(links, strings.TrimPrefix(l, "/"))
+	}
+	if found.Path == "" {
+		return nil, links
+	}
+	if found.Below {
+		p.relative = append(p.relative, string(name))
+	}
+	if found.Path == "/" {
+		return p.find("."), links
+	}
+	return p.find(strings.TrimPrefix(found.Path, "/")), links
 }
 
 // tellRelative says once which paths were looked for below the working

@@ -45,7 +45,8 @@ func TestRelativePaths(t *testing.T) {
 		tc.prof.Executables[1].Seen = profile.Seen{"s-000000000000": {N: 1}}
 		id := profile.Identity{ManifestDigest: "sha256:" + strings.Repeat("a", 64)}
 		tc.prof.Images = []profile.Image{{Digest: id.ManifestDigest}}
-		pl, err := harden.NewPlan(t.Context(), tree(t, text, conf), id, tc.prof, harden.Policy{Level: harden.Files})
+		tr := tree(t, text, conf)
+		pl, err := harden.NewPlan(t.Context(), tr, id, tc.prof, harden.Policy{Level: harden.Files})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -59,6 +60,15 @@ func TestRelativePaths(t *testing.T) {
 		})
 		if said != tc.want {
 			t.Errorf("%s: findings %+v", name, pl.Findings)
+		}
+		bound, _, err := profile.Bind(tc.prof, harden.Root(tr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := slices.ContainsFunc(bound.Executables, func(x profile.Executable) bool { return x.Path == "/srv/app/client" }) &&
+			slices.ContainsFunc(bound.Files, func(f profile.File) bool { return f.Path == "/srv/app/data/rates" })
+		if found != tc.want {
+			t.Errorf("%s: bound to %+v, %+v", name, bound.Executables, bound.Files)
 		}
 	}
 }

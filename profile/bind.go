@@ -26,7 +26,7 @@ type Absent struct {
 var ErrBound = errors.New("the profile is bound to an image already")
 
 // Bind resolves the paths of executables and files in an image. What a spelling
-// leads to becomes the entry's path; the spelling and the links on the way go
+// leads to ([Lookup.Find]) becomes the entry's path; the spelling and the links on the way go
 // into its via; entries that fall together are merged. An entry with spellings
 // that lead to different files becomes one entry for each. Paths below /proc,
 // /sys and /dev are only counted, in outside. Scripts and loaders are looked up
@@ -37,11 +37,13 @@ var ErrBound = errors.New("the profile is bound to an image already")
 // failed lookups from others, it may never have been there, and is in the
 // result's missing as well. Keys in by and parents are changed with the
 // executables; those of absent executables stay as they are.
-func Bind(p *Profile, resolve Resolver) (*Profile, []Absent, error) {
+func Bind(p *Profile, root Root) (*Profile, []Absent, error) {
 	if p.IsBound() {
 		return nil, nil, ErrBound
 	}
-	b := &binder{resolve: resolve, keys: map[string]string{}, failures: map[string]bool{}}
+	b := &binder{
+		resolve: root.Resolve, lookup: NewLookup(root, p.Sources), keys: map[string]string{}, failures: map[string]bool{},
+	}
 	for _, s := range p.Sources {
 		if slices.Contains(s.Observes, ObservesOpenFailed) {
 			b.failures[sourceKey(s)] = true
@@ -68,6 +70,7 @@ func Bind(p *Profile, resolve Resolver) (*Profile, []Absent, error) {
 // binder is the state of one [Bind].
 type binder struct {
 	resolve  Resolver
+	lookup   *Lookup
 	keys     map[string]string // old executable key to new one
 	failures map[string]bool   // sources that tell failed lookups apart
 	missing  []Missing
@@ -81,26 +84,27 @@ type place struct {
 	via    []Path
 }
 
-// places resolves spellings, the first of which is the most trusted one.
-func (b *binder) places(path Path, via []Path) []place {
+// places finds what spellings lead to, the first of which is the most trusted
+// one, of a path that the sources of these ids recorded.
+func (b *binder) places(spelling Path, via []Path, seenBy []string) []place {
 	var out []place
 	index := map[string]int{}
-	for _, spelling := range append([]Path{path}, via...) {
-		target, links, ok := b.resolve(string(spelling))
-		if !ok {
+	for _, spelling := range append([]Path{spelling}, via...) {
+		found := b.lookup.Find(spelling, seenBy)
+		if found.Path == "" {
 			continue
 		}
-		i, ok := index[target]
+		i, ok := index[found.Path]
 		if !ok {
 			i = len(out)
-			index[target] = i
-			out = append(out, place{target: target})
+			index[found.Path] = i
+			out = append(out, place{target: found.Path})
 		}
-		if string(spelling) != target {
+		if string(spelling) != found.Path {
 			out[i].via = append(out[i].via, spelling)
 		}
-		for _, link := range links {
-			if link != target {
+		for _, link := range found.Links {
+			if link != found.Path {
 				out[i].via = append(out[i].via, Path(link))
 			}
 		}
@@ -111,7 +115,7 @@ func (b *binder) places(path Path, via []Path) []place {
 func (b *binder) executables(list []Executable) []Executable {
 	var out []Executable
 	for _, x := range list {
-		places := b.places(x.Path, x.Via)
+		places := b.places(x.Path, x.Via, sortedKeys(x.Seen))
 		if len(places) == 0 {
 			b.absent = append(b.absent, Absent{Section: "executables", Path: x.Path})
 			continue
@@ -179,7 +183,7 @@ func (b *binder) files(list []File) []File {
 			continue
 		}
 		f.By = b.rekey(f.By)
-		places := b.places(f.Path, f.Via)
+		places := b.places(f.Path, f.Via, f.Seen)
 		if len(places) == 0 {
 			b.noFile(f)
 			continue

@@ -81,7 +81,7 @@ func TestBind(t *testing.T) {
 		Missing: []Missing{{Path: "/etc/ld.so.preload", By: []string{"/bin/ls"}}},
 		Network: Network{Connect: []Connect{{Proto: "tcp", Port: 1, Peer: Peer{IP: "192.0.2.1"}, By: []string{"/opt/tool", "/bin/ls", "/usr/bin/sh"}}}},
 	}
-	got, absent, err := Bind(p, debianish().resolve)
+	got, absent, err := Bind(p, Root{Resolve: debianish().resolve})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestBind(t *testing.T) {
 	if diff := cmp.Diff(wantAbsent, absent); diff != "" {
 		t.Error(diff)
 	}
-	if _, _, err := Bind(got, debianish().resolve); !errors.Is(err, ErrBound) {
+	if _, _, err := Bind(got, Root{Resolve: debianish().resolve}); !errors.Is(err, ErrBound) {
 		t.Errorf("binding twice: %v", err)
 	}
 	if _, err := Merge(got, p); !errors.Is(err, ErrMixed) {
@@ -144,7 +144,7 @@ func TestBindAfterMergeLosesNothing(t *testing.T) {
 		g := newGenerator(2 * seed)
 		a, b := g.profile(), g.profile()
 		bind := func(p *Profile) *Profile {
-			out, _, err := Bind(p, resolve)
+			out, _, err := Bind(p, Root{Resolve: resolve})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,10 +168,64 @@ func TestBindDoesNotChangeItsArgument(t *testing.T) {
 	t.Parallel()
 	p := newGenerator(12).profile()
 	before := bytesOf(t, p)
-	if _, _, err := Bind(p, func(string) (string, []string, bool) { return "/t", []string{"/l"}, true }); err != nil {
+	if _, _, err := Bind(p, Root{Resolve: func(string) (string, []string, bool) { return "/t", []string{"/l"}, true }}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, bytesOf(t, p)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What a recorder put a slash before is found below the working directory, by
+// binding as by planning.
+func TestBindLooksBelowWorkingDirectory(t *testing.T) {
+	t.Parallel()
+	image := fakeImage{
+		"/": "", "/srv": "", "/srv/app": "", "/srv/app/client": "", "/srv/app/data": "", "/srv/app/data/rates": "",
+		"/srv/app/lib": "", "/srv/app/latest": "data/rates",
+	}
+	root := Root{
+		Resolve: image.resolve, WorkingDir: "//srv/./app/",
+		IsDir: func(p string) bool { return p == "/srv/app/data" || p == "/srv/app/lib" },
+	}
+	may := Source{Kind: KindObserved, Paths: PathStyle{Open: "both"}}
+	may.ID = SourceID(may)
+	tells := Source{Kind: KindObserved, Paths: PathStyle{Open: "both"}, Observes: []string{ObservesOpenFailed}}
+	tells.ID = SourceID(tells)
+	for name, test := range map[string]struct {
+		by     Source
+		dir    string
+		want   []string
+		absent int
+	}{
+		"may put a slash":      {may, root.WorkingDir, []string{"/srv/app/client", "/srv/app/data/rates"}, 1},
+		"tells failures":       {tells, root.WorkingDir, nil, 4},
+		"no working directory": {may, "", nil, 4},
+	} {
+		p := &Profile{
+			Sources:     []Source{test.by},
+			Executables: []Executable{{Path: "/client", Seen: Seen{test.by.ID: {N: 1}}}},
+			Files: []File{
+				{Path: "/data/rates", Access: []string{AccessRead}, Seen: []string{test.by.ID}},
+				{Path: "/latest", Access: []string{AccessRead}, Seen: []string{test.by.ID}},
+				{Path: "/lib", Access: []string{AccessOpen}, Seen: []string{test.by.ID}},
+				{Path: "/dev/client", Access: []string{AccessRead}, Seen: []string{test.by.ID}},
+			},
+		}
+		root.WorkingDir = test.dir
+		bound, absent, err := Bind(p, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, x := range bound.Executables {
+			got = append(got, string(x.Path))
+		}
+		for _, f := range bound.Files {
+			got = append(got, string(f.Path))
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" || len(absent) != test.absent {
+			t.Errorf("%s: %s, absent %+v", name, diff, absent)
+		}
 	}
 }

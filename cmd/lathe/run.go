@@ -147,16 +147,7 @@ func bind(tree *layers.Tree, prof *profile.Profile) (*profile.Profile, error) {
 	if prof.IsBound() {
 		return prof, nil
 	}
-	bound, _, err := profile.Bind(prof, func(name string) (string, []string, bool) {
-		target, links, err := tree.Resolve(name)
-		if err != nil {
-			return "", nil, false
-		}
-		for i := range links {
-			links[i] = "/" + links[i]
-		}
-		return "/" + target, links, true
-	})
+	bound, _, err := profile.Bind(prof, harden.Root(tree))
 	return bound, err
 }
 

@@ -74,7 +74,7 @@ func TestAbsentOpensAreMissing(t *testing.T) {
 	p := mustRead(t, head+`kind: ApplicationProfile
 spec: {containers: [{name: web, opens: [{path: /etc/there, flags: [O_RDONLY]}, {path: /etc/ld.so.preload, flags: [O_RDONLY]}]}]}
 `, foreign.Options{})
-	bound, absent, err := profile.Bind(p, func(path string) (string, []string, bool) { return path, nil, path == "/etc/there" })
+	bound, absent, err := profile.Bind(p, profile.Root{Resolve: func(path string) (string, []string, bool) { return path, nil, path == "/etc/there" }})
 	if err != nil {
 		t.Fatal(err)
 	}

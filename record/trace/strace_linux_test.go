@@ -74,7 +74,7 @@ func TestLikeStrace(t *testing.T) {
 // likeness is what both see in the same way, in the image's paths.
 func likeness(t *testing.T, img image, p *profile.Profile) []string {
 	t.Helper()
-	bound, _, err := profile.Bind(p, img.resolve)
+	bound, _, err := profile.Bind(p, profile.Root{Resolve: img.resolve})
 	if err != nil {
 		t.Fatal(err)
 	}
