@@ -74,7 +74,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &conflict):
 		return exitGate
-	case errors.As(err, &refusal):
+	case errors.As(err, &refusal), errors.Is(err, foreign.ErrImage):
 		return exitUnsafe
 	}
 	return exitFailed
