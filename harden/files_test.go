@@ -64,10 +64,12 @@ func TestFilesLevel(t *testing.T) {
 			drops:   "lib/ossl-modules/legacy.so etc/ssl/openssl.cnf",
 		},
 		{
-			name:   "PAM modules with the helper of one",
-			packs:  []pack{{"pam", "", "elf lib/libpam.so.0 soname=libpam.so.0\nelf lib/security/pam_unix.so\nelf sbin/unix_chkpwd interp=/lib/ld.so\nfile etc/pam.d/login"}},
-			opened: "/lib/libpam.so.0",
-			keeps:  "lib/security/pam_unix.so sbin/unix_chkpwd etc/pam.d/login",
+			name:    "PAM modules that a configuration names, with the helper of one",
+			packs:   []pack{{"pam", "", "elf lib/libpam.so.0 soname=libpam.so.0\nelf lib/security/pam_unix.so\nelf lib/security/pam_far.so\nelf lib/security/pam_userdb.so needed=libdb.so.1\nelf sbin/unix_chkpwd interp=/lib/ld.so\nlink etc/pam.d/common -> /etc/authselect/common"}, {"db", "", "elf lib/libdb.so.1 soname=libdb.so.1"}},
+			unowned: "file etc/pam.d/login = auth [success=1] /lib/security/pam_unix.so nullok\\n# auth required pam_userdb.so\\n\nfile etc/authselect/common = session optional pam_far.so\\n",
+			opened:  "/lib/libpam.so.0",
+			keeps:   "lib/security/pam_unix.so lib/security/pam_far.so sbin/unix_chkpwd etc/pam.d/login etc/authselect/common",
+			drops:   "lib/security/pam_userdb.so lib/libdb.so.1",
 		},
 		{
 			name:   "every variant of a library for newer processors",

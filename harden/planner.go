@@ -55,6 +55,7 @@ type planner struct {
 	early     int                            // findings from before the first decision
 	names     map[int][]string               // content entry → library names in it
 	unread    []Finding                      // about content that could not be read for them
+	pam       map[string]bool                // base names of the modules that its configuration names
 
 	barriers     *barriers
 	barredBy     map[*file]*matcher // the rules that name barred files

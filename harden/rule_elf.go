@@ -79,21 +79,20 @@ type family struct {
 	beside  []string // directories relative to the library's
 	etc     []string // files and directories elsewhere
 	note    string
-	always  bool // at the level files, too
 }
 
 func families() []family {
 	return []family{
-		{"libcrypto.so", []string{"ossl-modules", "engines-3", "engines-1.1"}, nil, "OpenSSL's providers and engines", false},
-		{"libc.so.6", []string{"gconv"}, nil, "character set conversion", false},
-		{"libpam.so", []string{"security"}, []string{"etc/pam.d", "etc/pam.conf", "etc/security"}, "PAM modules", true},
-		{"libsasl2.so", []string{"sasl2"}, nil, "SASL mechanisms", false},
-		{"libkrb5.so", []string{"krb5/plugins"}, nil, "Kerberos plugins", false},
-		{"libgdk_pixbuf-2.0.so", []string{"gdk-pixbuf-2.0"}, nil, "image loaders", false},
-		{"libMagickCore", []string{"ImageMagick-6.9.11", "ImageMagick-6.9.12"}, nil, "image coders", false},
-		{"libproxy.so", []string{"libproxy"}, nil, "proxy modules", false},
-		{"libtinfo", nil, []string{"etc/terminfo", "lib/terminfo", "usr/share/terminfo"}, "descriptions of terminals", false},
-		{"libncursesw.so", nil, []string{"etc/terminfo", "usr/share/terminfo"}, "descriptions of terminals", false}, // of Alpine, without libtinfo
+		{"libcrypto.so", []string{"ossl-modules", "engines-3", "engines-1.1"}, nil, "OpenSSL's providers and engines"},
+		{"libc.so.6", []string{"gconv"}, nil, "character set conversion"},
+		{"libpam.so", []string{"security"}, []string{"etc/pam.d", "etc/pam.conf", "etc/security"}, "PAM modules"},
+		{"libsasl2.so", []string{"sasl2"}, nil, "SASL mechanisms"},
+		{"libkrb5.so", []string{"krb5/plugins"}, nil, "Kerberos plugins"},
+		{"libgdk_pixbuf-2.0.so", []string{"gdk-pixbuf-2.0"}, nil, "image loaders"},
+		{"libMagickCore", []string{"ImageMagick-6.9.11", "ImageMagick-6.9.12"}, nil, "image coders"},
+		{"libproxy.so", []string{"libproxy"}, nil, "proxy modules"},
+		{"libtinfo", nil, []string{"etc/terminfo", "lib/terminfo", "usr/share/terminfo"}, "descriptions of terminals"},
+		{"libncursesw.so", nil, []string{"etc/terminfo", "usr/share/terminfo"}, "descriptions of terminals"}, // of Alpine, without libtinfo
 	}
 }
 
@@ -114,11 +113,12 @@ func (p *planner) edgeLoadedByName(f *file) {
 			p.keepNamed(f, "libnss_"+service+".so.2")
 		}
 	}
-	if p.level == Files && strings.HasPrefix(base, "libcrypto.so") {
-		p.keepProviders(f, dirName)
+	if p.level == Files {
+		p.keepConfigured(f)
+		return
 	}
 	for _, fam := range families() {
-		if !strings.HasPrefix(base, fam.library) || p.level == Files && !fam.always {
+		if !strings.HasPrefix(base, fam.library) {
 			continue
 		}
 		for _, sub := range fam.beside {
@@ -185,47 +185,6 @@ func dependsOn(f, lib *file) bool {
 		}
 	}
 	return false
-}
-
-// keepProviders keeps those providers and engines of OpenSSL that its
-// configuration names where that stays, and FIPS.
-func (p *planner) keepProviders(f *file, dirName string) {
-	named := p.opensslWords()
-	for _, sub := range []string{"ossl-modules", "engines-3", "engines-1.1"} {
-		top, _ := p.resolve(path.Join(dirName, sub))
-		if top == nil {
-			continue
-		}
-		p.below(top.path, func(g *file) {
-			base := strings.TrimSuffix(path.Base(g.path), ".so")
-			if g.class == library && (base == "fips" || named[base]) {
-				p.keep(g, true, Reason{Kind: LoadedByName, From: f.path, Note: "a provider of OpenSSL that is configured"})
-			}
-		})
-	}
-}
-
-// opensslWords are the words of OpenSSL's configuration, comments excepted
-// (config(5ssl)), where the profile saw it read or a rule keeps it.
-func (p *planner) opensslWords() map[string]bool {
-	words := map[string]bool{}
-	for _, name := range []string{p.env("OPENSSL_CONF"), "etc/ssl/openssl.cnf", "usr/lib/ssl/openssl.cnf", "etc/pki/tls/openssl.cnf"} {
-		conf, _ := p.resolve(name)
-		if name == "" || conf == nil || !conf.kept || conf.class == dir {
-			continue
-		}
-		text, err := p.read(conf)
-		if err != nil {
-			continue
-		}
-		for line := range strings.SplitSeq(string(text), "\n") {
-			line, _, _ = strings.Cut(line, "#")
-			for _, w := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t=,[]/.\"'", r) }) {
-				words[strings.TrimSuffix(w, "_sect")] = true
-			}
-		}
-	}
-	return words
 }
 
 // keepBelow keeps a file or all that is below a directory, tools excepted.
