@@ -18,6 +18,7 @@ type Log struct {
 	opts    Options
 	records int64
 	skipped int64
+	objects objectCount
 	damage  []string
 	first   error
 }
@@ -48,7 +49,7 @@ func Fatal(err error) error {
 // more records than [Options.MaxRecords], and where there is no good one.
 func (l *Log) Records(ctx context.Context, f func(Record) error) error {
 	for _, in := range l.inputs {
-		err := newSplitter(in).each(ctx, func(rec Record) error { return l.give(rec, f) }, l.bad)
+		err := newSplitter(in, maxRecord).each(ctx, func(rec Record) error { return l.give(rec, f) }, l.bad)
 		if err != nil {
 			return fmt.Errorf("importing %s: %w", l.format, err)
 		}

@@ -20,8 +20,29 @@ const (
 	maxJSON      = 256 << 20
 	maxYAML      = 16 << 20
 	maxDocuments = 10_000
-	maxListDepth = 4 // of lists in lists
+	maxObjects   = 100_000   // of all files
+	maxValues    = 8_000_000 // in all objects
+	maxListDepth = 4         // of lists in lists
 )
+
+// objectCount bounds what all objects of an import can hold.
+type objectCount struct{ objects, values int64 }
+
+// add counts an object, and fails where they are too many. What may be a value
+// counts as one, commas in strings too.
+func (c *objectCount) add(o Object) error {
+	c.objects++
+	for _, mark := range []string{",", "{", "["} {
+		c.values += int64(bytes.Count(o.Data, []byte(mark)))
+	}
+	switch {
+	case c.objects > maxObjects:
+		return fmt.Errorf("%q, line %d: there are more than %d objects", o.Input, o.Line, maxObjects)
+	case c.values > maxValues:
+		return fmt.Errorf("%q, line %d: the objects hold more than %d values", o.Input, o.Line, maxValues)
+	}
+	return nil
+}
 
 // Object is one object of a file: a document, or an item of a list.
 type Object struct {
@@ -39,17 +60,17 @@ type Object struct {
 // no good one.
 func (l *Log) Objects(ctx context.Context, f func(Object) error) error {
 	for _, in := range l.inputs {
-		if err := l.objects(ctx, in, f); err != nil {
+		if err := l.objectsOf(ctx, in, f); err != nil {
 			return fmt.Errorf("importing %s: %w", l.format, err)
 		}
 	}
 	return l.check("objects")
 }
 
-func (l *Log) objects(ctx context.Context, in *Input, f func(Object) error) error {
+func (l *Log) objectsOf(ctx context.Context, in *Input, f func(Object) error) error {
 	if IsJSON(in.head) {
 		left := int64(maxJSON)
-		return newSplitter(in).each(ctx, func(rec Record) error {
+		return newSplitter(in, maxJSON).each(ctx, func(rec Record) error {
 			if left -= int64(len(rec.Data)); left < 0 {
 				return fmt.Errorf("%q is larger than %d bytes", in.name, maxJSON)
 			}
@@ -102,6 +123,11 @@ type envelope struct {
 }
 
 func (l *Log) object(o Object, f func(Object) error, depth int) error {
+	if depth == 0 {
+		if err := l.objects.add(o); err != nil {
+			return err
+		}
+	}
 	var head envelope
 	rec := Record{Input: o.Input, Line: o.Line}
 	if err := Decode(o.Data, &head); err != nil {
@@ -121,6 +147,9 @@ func (l *Log) object(o Object, f func(Object) error, depth int) error {
 	if err := Decode(head.Items, &items); err != nil {
 		l.bad(rec, err)
 		return nil
+	}
+	if l.objects.objects += int64(len(items)); l.objects.objects > maxObjects {
+		return fmt.Errorf("%q, line %d: there are more than %d objects", o.Input, o.Line, maxObjects)
 	}
 	for _, item := range items {
 		if err := l.object(Object{Input: o.Input, Line: o.Line, Data: item}, f, depth+1); err != nil {

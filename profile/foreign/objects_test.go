@@ -105,3 +105,26 @@ func TestShapes(t *testing.T) {
 		})
 	}
 }
+
+// Objects may be much larger than records of a log, but not many without end.
+func TestObjectsLimits(t *testing.T) {
+	t.Parallel()
+	item := `{"kind":"A","metadata":{"name":"x"},"spec":{"text":"` + strings.Repeat("y", 1<<16) + `"}}`
+	for name, test := range map[string]struct {
+		text string
+		want int
+		err  string
+	}{
+		"a list of 6 MB on one line": {`{"kind":"List","items":[` + strings.TrimSuffix(strings.Repeat(item+",", 100), ",") + "]}\n", 100, ""},
+		"a list of 6 MB, pretty":     {"{\n \"kind\": \"List\",\n \"items\": [\n  " + strings.TrimSuffix(strings.Repeat(item+",\n  ", 100), ",\n  ") + "\n ]\n}\n", 100, ""},
+		"too many objects":           {strings.Repeat("{\"kind\":\"A\"}\n", maxObjects+1), maxObjects, `"f", line 100001: there are more than 100000 objects`},
+		"too many items":             {`{"kind":"List","items":[` + strings.Repeat(`{},`, maxObjects) + "{}]}", 0, `"f", line 1: there are more than 100000 objects`},
+		"too many values":            {`{"kind":"A","x":[` + strings.Repeat("{},", maxValues/2) + "{}]}", 0, `"f", line 1: the objects hold more than 8000000 values`},
+	} {
+		n := 0
+		err := NewLog("test", []*Input{open(t, "f", test.text)}, Options{}).Objects(t.Context(), func(Object) error { n++; return nil })
+		if n != test.want || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+			t.Errorf("%s: %d objects, %v", name, n, err)
+		}
+	}
+}

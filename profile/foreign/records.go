@@ -3,6 +3,7 @@ package foreign
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,26 +21,30 @@ type Record struct {
 }
 
 var (
-	errLong   = fmt.Errorf("it is longer than %d bytes", maxRecord)
 	errBroken = errors.New("it is not whole")
 	errText   = errors.New("it is not JSON")
 )
+
+// tooLong says that a record is longer than a limit.
+func tooLong(limit int) error { return fmt.Errorf("it is longer than %d bytes", limit) }
 
 // splitter cuts a file into JSON objects: one a line, or spread over lines, one
 // after another, or in arrays.
 type splitter struct {
 	in     *Input
+	limit  int   // the most bytes of one record
 	lines  bool  // every line is one record
 	line   int64 // lines read
 	held   []byte
+	long   bool   // the record at hand is too long: what is left of it is passed over
 	rest   []byte // of a line that holds more than one record
 	began  int64
 	value  scanner
 	buffer []byte
 }
 
-func newSplitter(in *Input) *splitter {
-	return &splitter{in: in, lines: isLines(in.head)}
+func newSplitter(in *Input, limit int) *splitter {
+	return &splitter{in: in, limit: limit, lines: isLines(in.head)}
 }
 
 // isLines reports whether the first value of a file ends where its line does,
@@ -64,13 +69,14 @@ func (s *splitter) next() (rec Record, damage, err error) {
 	for {
 		line, damage, err := s.nextLine()
 		if err != nil {
-			if errors.Is(err, io.EOF) && len(s.held) > 0 {
-				return s.flush(), errBroken, nil
+			if errors.Is(err, io.EOF) && (len(s.held) > 0 || s.long) {
+				rec, damage := s.flush()
+				return rec, cmp.Or(damage, errBroken), nil
 			}
 			return Record{}, nil, err
 		}
 		if damage != nil {
-			s.held, s.value = s.held[:0], scanner{}
+			s.held, s.value, s.long = s.held[:0], scanner{}, false
 			return Record{Input: s.in.name, Line: s.line}, damage, nil
 		}
 		if s.lines {
@@ -91,7 +97,7 @@ func (s *splitter) nextLine() (line []byte, damage, err error) {
 		line, s.rest = s.rest, nil
 		return line, nil, nil
 	}
-	line, damage, err = s.in.readLine(&s.buffer)
+	line, damage, err = s.in.readLine(&s.buffer, s.limit)
 	s.line++
 	if s.line == 1 {
 		line = bytes.TrimPrefix(line, []byte("\ufeff"))
@@ -102,12 +108,13 @@ func (s *splitter) nextLine() (line []byte, damage, err error) {
 // take adds a line to the record at hand and reports whether there is one to
 // give back, and if it is damaged why.
 func (s *splitter) take(line []byte) (rec Record, ok bool, damage error) {
-	if len(s.held) > 0 && line[0] == '{' {
+	if (len(s.held) > 0 || s.long) && line[0] == '{' {
 		// Nothing within a record starts at the margin: the one before is cut off.
 		s.rest = line
-		return s.flush(), true, errBroken
+		rec, damage := s.flush()
+		return rec, true, cmp.Or(damage, errBroken)
 	}
-	if len(s.held) == 0 {
+	if len(s.held) == 0 && !s.long {
 		line = bytes.TrimLeft(line, " \t\r\n,[]")
 		if len(line) == 0 {
 			return Record{}, false, nil
@@ -119,36 +126,48 @@ func (s *splitter) take(line []byte) (rec Record, ok bool, damage error) {
 	}
 	end := s.value.scan(line)
 	if end < 0 {
-		s.held = append(s.held, line...)
+		s.hold(line)
 		if s.value.inString { // which no end of a line can be in
-			return s.flush(), true, errBroken
-		}
-		if len(s.held) > maxRecord {
-			return s.flush(), true, errLong
+			rec, damage := s.flush()
+			return rec, true, cmp.Or(damage, errBroken)
 		}
 		return Record{}, false, nil
 	}
-	s.held = append(s.held, line[:end]...)
+	s.hold(line[:end])
 	s.rest = bytes.TrimLeft(line[end:], " \t\r\n,]")
-	return s.flush(), true, nil
+	rec, damage = s.flush()
+	return rec, true, damage
 }
 
-// flush gives back the record at hand.
-func (s *splitter) flush() Record {
+// hold adds to the record at hand, unless it is too long.
+func (s *splitter) hold(part []byte) {
+	if s.long = s.long || len(s.held)+len(part) > s.limit; s.long {
+		s.held = s.held[:0]
+		return
+	}
+	s.held = append(s.held, part...)
+}
+
+// flush gives back the record at hand, and whether it was too long.
+func (s *splitter) flush() (Record, error) {
 	rec := Record{Input: s.in.name, Line: s.began, Data: s.held}
-	s.held, s.value = s.held[:0], scanner{}
-	return rec
+	long := s.long
+	s.held, s.value, s.long = s.held[:0], scanner{}, false
+	if long {
+		return rec, tooLong(s.limit)
+	}
+	return rec, nil
 }
 
 // readLine reads up to and with the next end of a line, into buffer where it is
-// long. What is longer than a record may be is passed over.
-func (in *Input) readLine(buffer *[]byte) (line []byte, damage, err error) {
+// long. What is longer than the limit is passed over.
+func (in *Input) readLine(buffer *[]byte, limit int) (line []byte, damage, err error) {
 	*buffer = (*buffer)[:0]
 	for {
 		part, err := in.in.ReadSlice('\n')
 		in.seen(part)
-		if damage == nil && len(*buffer)+len(part) > maxRecord {
-			damage = errLong
+		if damage == nil && len(*buffer)+len(part) > limit {
+			damage = tooLong(limit)
 		}
 		switch {
 		case err == nil, errors.Is(err, io.EOF) && len(*buffer)+len(part) > 0:
