@@ -9,18 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 )
-
-// timed does a load and says how many nanoseconds it took.
-func timed(load func() error) error {
-	start := time.Now()
-	if err := load(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(os.Stdout, time.Since(start).Nanoseconds())
-	return err
-}
 
 // Sizes of the loads.
 const (
@@ -118,6 +107,9 @@ func plant() error {
 
 // walk reads every file of a tree once.
 func walk() error {
+	if err := plant(); err != nil {
+		return err
+	}
 	return filepath.WalkDir("/tree", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -26,7 +26,9 @@
 //
 // The kernel side remembers what it sent and sends it once for each executable
 // and phase. It marks an event as sent only after the ring took it, so that one
-// which was lost is sent again when it happens again. Everything that could
+// which was lost is sent again when it happens again. Executions wake the reader,
+// and so does a ring that fills up; for all else it looks ten times a second, since
+// waking it costs the recorded more than the event. Everything that could
 // hide a fact is counted, and the profile is complete only where all counters
 // are zero and nothing ran before or after the recording.
 //

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -212,6 +213,70 @@ func TestLoss(t *testing.T) {
 	}
 	if !slices.ContainsFunc(s.Notes, func(n string) bool { return strings.Contains(n, "did not fit the buffer") }) {
 		t.Errorf("notes %q", s.Notes)
+	}
+}
+
+// What was seen is told while the container runs, although few events wake the
+// reader.
+func TestProgress(t *testing.T) {
+	needRecorder(t)
+	img := newImage(t)
+	c := create(t, img, "wait")
+	r, err := Start(t.Context(), Options{Resolve: img.resolve, Target: Target{PID: c.cmd.Process.Pid}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	c.start(t)
+	c.expect(t, "waiting")
+	limit, tick := time.After(time.Minute), time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for r.Progress().Files < 2 { // the script and what stays open
+		select {
+		case <-limit:
+			t.Fatalf("after a minute: %+v", r.Progress())
+		case <-tick.C:
+		}
+	}
+	_ = c.stdin.Close()
+	c.wait(t)
+	stop(t, r)
+}
+
+// What happens again is not sent again.
+func TestRepeated(t *testing.T) {
+	needRecorder(t)
+	img := newImage(t)
+	c := create(t, img, "serve")
+	r, err := Start(t.Context(), Options{Resolve: img.resolve, Target: Target{PID: c.cmd.Process.Pid}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	c.start(t)
+	c.wait(t)
+	p := stop(t, r)
+	if events := r.Progress().Events; events == 0 || events > 100 {
+		t.Errorf("%d events of 4000 requests", events)
+	}
+	if !slices.ContainsFunc(p.Files, func(f profile.File) bool { return f.Path == "/etc/page" }) {
+		t.Error("the page is missing")
+	}
+}
+
+// A burst of new files is seen whole.
+func TestBurst(t *testing.T) {
+	needRecorder(t)
+	img := newImage(t)
+	p := record(t, img, Options{Resolve: img.resolve}, "walk")
+	read := 0
+	for _, f := range p.Files {
+		if strings.HasPrefix(string(f.Path), "/tree/") && slices.Contains(f.Access, profile.AccessRead) {
+			read++
+		}
+	}
+	if s := p.Sources[0]; !s.Complete || read != 4000 {
+		t.Errorf("%d of 4000 files, complete %v: %q", read, s.Complete, s.Notes)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -21,6 +22,8 @@ type Recorder struct {
 	opts   Options
 	start  time.Time
 	done   chan struct{} // closed when the reader has ended
+
+	detached atomic.Bool // the programs do not run any more
 
 	mu        sync.Mutex
 	folder    *folder
@@ -60,6 +63,7 @@ func Start(ctx context.Context, opts Options) (*Recorder, error) {
 		return nil, errors.Join(err, k.close())
 	}
 	go r.read()
+	go r.look()
 	return r, nil
 }
 
@@ -131,12 +135,38 @@ func oneIf(on bool) uint32 {
 	return 0
 }
 
-// read folds events until the ring is closed or flushed.
+// lookEvery is how often the reader looks for events by itself: the kernel side
+// wakes it for few of them.
+const lookEvery = 100 * time.Millisecond
+
+// look makes the reader look from time to time, until it ends.
+func (r *Recorder) look() {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.done:
+			return
+		case <-tick.C:
+			_ = r.reader.Flush() // fails once it is closed, and then it has ended
+		}
+	}
+}
+
+// read folds events until the ring is closed, or has been read to its end after
+// the programs were detached.
 func (r *Recorder) read() {
 	defer close(r.done)
 	var record ringbuf.Record
 	for {
+		detached := r.detached.Load()
 		err := r.reader.ReadInto(&record)
+		if errors.Is(err, ringbuf.ErrFlushed) && !detached {
+			if r.detached.Load() { // only now: what came meanwhile is to be read
+				_ = r.reader.Flush()
+			}
+			continue
+		}
 		if err != nil {
 			if !errors.Is(err, ringbuf.ErrFlushed) && !errors.Is(err, ringbuf.ErrClosed) {
 				r.mu.Lock()
@@ -228,6 +258,7 @@ func (r *Recorder) Stop(ctx context.Context) (*profile.Profile, error) {
 	if err := r.kernel.detach(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
+	r.detached.Store(true)
 	if err := r.reader.Flush(); err != nil {
 		return nil, errors.Join(fmt.Errorf("draining the ring of events: %w", err), r.Close())
 	}

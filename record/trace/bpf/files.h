@@ -13,7 +13,7 @@ __noinline int do_string(u32 n, s32 dirfd, s32 fd, u32 arg, u32 flags)
 {
 	struct scratch *s = scratch();
 	struct path base = {}, full = {};
-	struct inode *inode;
+	struct inode *inode = 0;
 	u64 key;
 	u32 off;
 
@@ -29,8 +29,7 @@ __noinline int do_string(u32 n, s32 dirfd, s32 fd, u32 arg, u32 flags)
 	}
 	key = mix(s->proc.exe, ((u64)s->epoch << 32) | s->nr << 8 | arg);
 	key = mix(key, ((u64)flags << 32) | (u32)(s->ret < 0 ? s->ret : 0));
-	describe(BPF_CORE_READ(base.dentry, d_inode), &s->head.base_ino, &s->head.base_dev, &s->head.base_magic);
-	key = mix(mix(key, (u64)base.dentry), s->head.base_ino ^ (u64)s->head.base_dev << 32);
+	key = mix(mix(key, (u64)base.dentry), BPF_CORE_READ(base.dentry, d_inode, i_ino));
 	if (fd >= 0) {
 		struct file *f = file_of(fd);
 
@@ -40,9 +39,7 @@ __noinline int do_string(u32 n, s32 dirfd, s32 fd, u32 arg, u32 flags)
 			full.mnt = BPF_CORE_READ(f, f_path.mnt);
 			full.dentry = BPF_CORE_READ(f, f_path.dentry);
 			inode = BPF_CORE_READ(f, f_inode);
-			describe(inode, &s->head.ino, &s->head.dev, &s->head.magic);
-			s->head.mode = BPF_CORE_READ(inode, i_mode);
-			key = mix(mix(key, (u64)full.dentry), s->head.ino);
+			key = mix(mix(key, (u64)full.dentry), BPF_CORE_READ(inode, i_ino));
 			key = mix(key, BPF_CORE_READ(full.dentry, d_name.hash_len));
 		}
 	}
@@ -52,6 +49,12 @@ __noinline int do_string(u32 n, s32 dirfd, s32 fd, u32 arg, u32 flags)
 			return 0;
 	} else {
 		key = mix(key, bpf_ktime_get_ns());
+	}
+	/* New: the rest of what is known of it. */
+	describe(BPF_CORE_READ(base.dentry, d_inode), &s->head.base_ino, &s->head.base_dev, &s->head.base_magic);
+	if (inode) {
+		describe(inode, &s->head.ino, &s->head.dev, &s->head.magic);
+		s->head.mode = BPF_CORE_READ(inode, i_mode);
 	}
 	s->head.len[0] = n - 1;
 	off = put_walk(s, &base, n, 1);
@@ -132,12 +135,12 @@ __noinline int do_fd(void)
 	s->head.flags = flags;
 	full.mnt = BPF_CORE_READ(f, f_path.mnt);
 	full.dentry = BPF_CORE_READ(f, f_path.dentry);
-	describe(inode, &s->head.ino, &s->head.dev, &s->head.magic);
 	key = mix(s->proc.exe, ((u64)s->epoch << 32) | s->nr << 8 | EVENT_FD);
-	key = mix(mix(key, (u64)full.dentry), s->head.ino);
+	key = mix(mix(key, (u64)full.dentry), BPF_CORE_READ(inode, i_ino));
 	key = mix(mix(key, BPF_CORE_READ(full.dentry, d_name.hash_len)), flags);
 	if (is_dup(key))
 		return 0;
+	describe(inode, &s->head.ino, &s->head.dev, &s->head.magic);
 	return send(key, put_walk(s, &full, 0, 2));
 }
 

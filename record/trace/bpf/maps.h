@@ -15,6 +15,7 @@
 #define MAX_ARGV 1024
 #define MAX_PAYLOAD 4096
 #define DATA_MASK 0x3fff
+#define WAKE_WINDOW 1024
 
 #define AF_UNIX 1
 #define AF_INET 2
@@ -233,6 +234,21 @@ static __always_inline bool is_dup(u64 key)
 	return true;
 }
 
+/*
+ * wake says whether the reader has to be told of an event. It looks by itself
+ * ten times a second: being woken for each event costs the container more than
+ * the event. An execution cannot wait, since the reader asks the kernel about
+ * the process; nor can every sixteenth of a ring that fills up.
+ */
+static __always_inline u64 wake(u8 type)
+{
+	u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA), part = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 16;
+
+	if (type == EVENT_EXEC || (waiting >= part && (waiting & (part - 1)) < WAKE_WINDOW))
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
 /* mark remembers an event that the ring took: one that it refused is sent again. */
 static __always_inline void mark(u64 key, long refused)
 {
@@ -264,7 +280,7 @@ __noinline int send(u64 key, u32 len)
 	s->head.epoch = s->epoch;
 	s->head.ret = s->ret;
 	s->head.nr = s->nr;
-	mark(key, bpf_ringbuf_output(&events, &s->head, sizeof(struct head) + len, 0));
+	mark(key, bpf_ringbuf_output(&events, &s->head, sizeof(struct head) + len, wake(s->head.type)));
 	return 0;
 }
 

@@ -23,24 +23,32 @@ static __always_inline bool is_compat(struct pt_regs *regs)
 #endif
 }
 
-static __always_inline s32 take_registers(struct scratch *s, struct pt_regs *regs)
+/* The registers are read without a helper: this runs for every system call. */
+static __always_inline u32 number_of(struct pt_regs *regs)
 {
 #if defined(__TARGET_ARCH_x86)
-	s->args[0] = BPF_CORE_READ(regs, di);
-	s->args[1] = BPF_CORE_READ(regs, si);
-	s->args[2] = BPF_CORE_READ(regs, dx);
-	s->args[3] = BPF_CORE_READ(regs, r10);
-	s->args[4] = BPF_CORE_READ(regs, r8);
-	s->args[5] = BPF_CORE_READ(regs, r9);
-	return BPF_CORE_READ(regs, orig_ax);
+	return regs->orig_ax;
 #else
-	s->args[0] = BPF_CORE_READ(regs, orig_x0);
-	s->args[1] = BPF_CORE_READ(regs, regs[1]);
-	s->args[2] = BPF_CORE_READ(regs, regs[2]);
-	s->args[3] = BPF_CORE_READ(regs, regs[3]);
-	s->args[4] = BPF_CORE_READ(regs, regs[4]);
-	s->args[5] = BPF_CORE_READ(regs, regs[5]);
-	return BPF_CORE_READ(regs, syscallno);
+	return regs->syscallno;
+#endif
+}
+
+static __always_inline void take_registers(struct scratch *s, struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	s->args[0] = regs->di;
+	s->args[1] = regs->si;
+	s->args[2] = regs->dx;
+	s->args[3] = regs->r10;
+	s->args[4] = regs->r8;
+	s->args[5] = regs->r9;
+#else
+	s->args[0] = regs->orig_x0;
+	s->args[1] = regs->regs[1];
+	s->args[2] = regs->regs[2];
+	s->args[3] = regs->regs[3];
+	s->args[4] = regs->regs[4];
+	s->args[5] = regs->regs[5];
 #endif
 }
 
@@ -99,20 +107,21 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	}
 	if (ret <= -ERESTARTSYS && ret >= -ERESTART_LAST)
 		return 0;
-	s = enter(proc);
-	if (!s)
-		return 0;
-	nr = take_registers(s, regs);
-	s->ret = ret;
-	s->nr = nr;
+	nr = number_of(regs);
 	mark_used = bpf_map_lookup_elem(&used, &nr);
 	if (mark_used && !*mark_used)
 		*mark_used = 1;
 	call = bpf_map_lookup_elem(&calls, &nr);
-	if (call && call->class) {
-		s->call = *call;
-		dispatch(s);
-	}
+	if (!call || !call->class)
+		return 0;
+	s = enter(proc);
+	if (!s)
+		return 0;
+	take_registers(s, regs);
+	s->ret = ret;
+	s->nr = nr;
+	s->call = *call;
+	dispatch(s);
 	s->busy = 0;
 	return 0;
 }
@@ -187,7 +196,7 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 	if (is_dup(key))
 		return 0;
 	e.head.key = key;
-	mark(key, bpf_ringbuf_output(&events, &e, sizeof(e), 0));
+	mark(key, bpf_ringbuf_output(&events, &e, sizeof(e), wake(0)));
 	return 0;
 }
 
@@ -219,6 +228,6 @@ int BPF_PROG(on_capable, const struct cred *cred, void *target_ns, const void *c
 		return 0;
 	e.key = key;
 	e.ts = bpf_ktime_get_boot_ns();
-	mark(key, bpf_ringbuf_output(&events, &e, sizeof(e), 0));
+	mark(key, bpf_ringbuf_output(&events, &e, sizeof(e), wake(0)));
 	return 0;
 }

@@ -50,6 +50,14 @@ enum {
 	BPF_NOEXIST = 1,
 };
 
+/* Flags of bpf_ringbuf_output, and what bpf_ringbuf_query is asked. */
+enum {
+	BPF_RB_NO_WAKEUP = 1,
+	BPF_RB_FORCE_WAKEUP = 2,
+	BPF_RB_AVAIL_DATA = 0,
+	BPF_RB_RING_SIZE = 1,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 #if defined(__TARGET_ARCH_x86)
