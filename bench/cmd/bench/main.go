@@ -13,10 +13,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"github.com/lathe-build/lathe/bench"
 )
@@ -36,12 +38,17 @@ type options struct {
 	dir      string
 	lathe    string
 	runs     int
+	rounds   int
 	growth   bool
+	only     bool
 }
 
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == stepCommand {
 		return runStep(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == loadCommand {
+		return runLoad(args[1:])
 	}
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -49,6 +56,8 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.dir, "dir", filepath.Join(".build", "bench"), "`directory` for the binary, generated images and results")
 	f.StringVar(&o.lathe, "lathe", "", "measure this `binary` instead of building one")
 	f.IntVar(&o.runs, "n", 5, "`runs` of each step")
+	f.IntVar(&o.rounds, "rounds", 10, "`rounds` of each load that is recorded")
+	f.BoolVar(&o.only, "recording", false, "measure only what recording costs, and replace that section of the results")
 	f.BoolVar(&o.growth, "growth", true, "also measure how cost grows with entries and file sizes")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -60,8 +69,8 @@ func run(ctx context.Context, args []string) error {
 }
 
 func (o *options) measure(ctx context.Context) error {
-	if o.runs < 1 {
-		return errors.New("-n must be at least 1")
+	if o.runs < 1 || o.rounds < 1 {
+		return errors.New("-n and -rounds must be at least 1")
 	}
 	var err error
 	if o.dir, err = filepath.Abs(o.dir); err != nil {
@@ -69,6 +78,9 @@ func (o *options) measure(ctx context.Context) error {
 	}
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return fmt.Errorf("making the directory: %w", err)
+	}
+	if o.only {
+		return o.recordingOnly(ctx)
 	}
 	if o.lathe == "" {
 		o.lathe = filepath.Join(o.dir, "lathe")
@@ -85,6 +97,9 @@ func (o *options) measure(ctx context.Context) error {
 	if r.Hint, err = o.hint(ctx); err != nil {
 		return err
 	}
+	if r.Recording, err = o.recordings(ctx); err != nil {
+		return err
+	}
 	if o.growth {
 		if r.Growth, err = o.measureGrowth(ctx); err != nil {
 			return err
@@ -98,6 +113,21 @@ func (o *options) measure(ctx context.Context) error {
 		return fmt.Errorf("writing the results: %w", err)
 	}
 	return errors.Join(r.write(out), out.Close())
+}
+
+// recordingOnly measures what recording costs and nothing else.
+func (o *options) recordingOnly(ctx context.Context) error {
+	r, err := o.recordings(ctx)
+	if err != nil {
+		return err
+	}
+	if o.markdown != "" {
+		return r.replace(o.markdown)
+	}
+	var b strings.Builder
+	r.write(&b)
+	_, err = io.WriteString(os.Stdout, b.String())
+	return err
 }
 
 // image generates the image of a shape, unless an earlier run did.

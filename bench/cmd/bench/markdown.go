@@ -16,6 +16,8 @@ type results struct {
 	Steps   []measured
 	Hint    measured
 	Growth  []grown
+
+	Recording *recordings
 }
 
 const (
@@ -45,6 +47,7 @@ func (r *results) write(w io.Writer) error {
 	r.intro(&b)
 	r.table(&b)
 	r.hint(&b)
+	r.Recording.write(&b)
 	if len(r.Growth) > 0 {
 		r.growth(&b)
 	}

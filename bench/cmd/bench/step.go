@@ -17,6 +17,9 @@ import (
 // WORD. The word is the shape to generate, else the level.
 const stepCommand = "step"
 
+// loadCommand makes this program ask a server for files: load PID PORT.
+const loadCommand = "load"
+
 // The steps that are processes of this program.
 const (
 	stepGenerate = "generate"
