@@ -52,14 +52,16 @@ func rules() map[string]rule {
 			others: []string{"sigs.k8s.io/yaml", "github.com/klauspost/compress/zstd", "github.com/go-json-experiment/json/..."},
 			denied: pure(),
 		},
-		"profile/hubble": {ours: []string{"profile", "profile/fold", "profile/foreign"}, denied: pure()},
+		"profile/internal/scan": {denied: timeless},
+
+		"profile/hubble": {ours: []string{"profile", "profile/fold", "profile/foreign", "profile/internal/scan"}, denied: pure()},
 		"profile/tracee": {
-			ours:   []string{"profile", "profile/fold", "profile/foreign"},
+			ours:   []string{"profile", "profile/fold", "profile/foreign", "profile/internal/scan"},
 			others: []string{"github.com/go-json-experiment/json/..."}, denied: pure(),
 		},
-		"profile/tetragon": {ours: []string{"profile", "profile/fold", "profile/foreign"}, denied: pure()},
+		"profile/tetragon": {ours: []string{"profile", "profile/fold", "profile/foreign", "profile/internal/scan"}, denied: pure()},
 		"profile/inspektorgadget": {
-			ours:   []string{"profile", "profile/fold", "profile/foreign"},
+			ours:   []string{"profile", "profile/fold", "profile/foreign", "profile/internal/scan"},
 			others: []string{"github.com/go-json-experiment/json/..."}, denied: pure(),
 		},
 		"profile/formats":  {ours: []string{"profile/..."}, denied: pure()},
