@@ -39,6 +39,9 @@ func Applet(file Path, argv0 string) string {
 // escape escapes every colon that touches another one or an end, so that no
 // path holds or makes up "::".
 func escape(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
@@ -55,6 +58,16 @@ func escape(s string) string {
 		i += size
 	}
 	return b.String()
+}
+
+// isPlain reports whether s holds nothing that could have to be escaped.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '%' || c == ':' {
+			return false
+		}
+	}
+	return true
 }
 
 func touchesColon(s string, i int) bool {

@@ -28,6 +28,9 @@ func Path(s string) (p profile.Path, layer string) {
 // inRoot takes off the directory of a container's root on its host, as docker,
 // containerd and CRI-O mount them.
 func inRoot(s string) string {
+	if !strings.HasPrefix(s, "/var/lib/") && !strings.HasPrefix(s, "/run/") {
+		return s
+	}
 	for _, engine := range [][2]string{
 		{"/overlay2/", "/merged/"},
 		{"/io.containerd.runtime.v2.task/", "/rootfs/"},
@@ -35,7 +38,7 @@ func inRoot(s string) string {
 		{"/overlay-containers/", "/rootfs/"},
 	} {
 		_, rest, ok := strings.Cut(s, engine[0])
-		if !ok || !strings.HasPrefix(s, "/var/lib/") && !strings.HasPrefix(s, "/run/") {
+		if !ok {
 			continue
 		}
 		if _, file, ok := strings.Cut(rest, engine[1]); ok {

@@ -15,13 +15,14 @@ type ImageNames map[string]profile.Image
 // Add notes the names of one image, of which some may be digests.
 func (n ImageNames) Add(names ...string) {
 	var image profile.Image
-	key := ""
+	id := make([]byte, 0, 512)
 	for _, name := range names {
-		key += name + "\x00"
+		id = append(append(id, name...), 0)
 	}
-	if _, ok := n[key]; ok || len(n) >= maxListed {
+	if _, ok := n[string(id)]; ok || len(n) >= maxListed {
 		return
 	}
+	key := string(id)
 	for _, name := range names {
 		ref, digest := ImageOf(name)
 		switch {

@@ -63,14 +63,16 @@ func (l *Log) give(rec Record, f func(Record) error) error {
 		return fmt.Errorf("%q, line %d: it holds more than %d records", rec.Input, rec.Line, most)
 	}
 	err := f(rec)
+	if err == nil {
+		l.records++
+		return nil
+	}
 	var stop fatal
 	if errors.As(err, &stop) {
 		return fmt.Errorf("%q, line %d: %w", rec.Input, rec.Line, stop.err)
 	}
 	l.records++
-	if err != nil {
-		l.Skip(fmt.Errorf("%q, line %d: %w", rec.Input, rec.Line, err))
-	}
+	l.Skip(fmt.Errorf("%q, line %d: %w", rec.Input, rec.Line, err))
 	return nil
 }
 

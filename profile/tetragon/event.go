@@ -48,27 +48,37 @@ type process struct {
 	StartTime  string       `json:"start_time"`
 	Docker     string       `json:"docker"`
 	InInitTree *bool        `json:"in_init_tree"`
-	Pod        struct {
-		Namespace    string `json:"namespace"`
-		Name         string `json:"name"`
-		Workload     string `json:"workload"`
-		WorkloadKind string `json:"workload_kind"`
-		Container    struct {
-			ID    string      `json:"id"`
-			Name  string      `json:"name"`
-			PID   foreign.Int `json:"pid"`
-			Image struct {
-				ID   string `json:"id"`
-				Name string `json:"name"`
-			} `json:"image"`
-			MaybeExecProbe bool `json:"maybe_exec_probe"`
-		} `json:"container"`
-	} `json:"pod"`
-	Properties struct {
-		File struct {
-			Path string `json:"path"`
-		} `json:"file"`
-	} `json:"binary_properties"`
+	Pod        pod          `json:"pod"`
+	Properties properties   `json:"binary_properties"`
+}
+
+type properties struct {
+	File program `json:"file"`
+}
+
+type program struct {
+	Path string `json:"path"`
+}
+
+type pod struct {
+	Namespace    string    `json:"namespace"`
+	Name         string    `json:"name"`
+	Workload     string    `json:"workload"`
+	WorkloadKind string    `json:"workload_kind"`
+	Container    container `json:"container"`
+}
+
+type container struct {
+	ID             string      `json:"id"`
+	Name           string      `json:"name"`
+	PID            foreign.Int `json:"pid"`
+	Image          image       `json:"image"`
+	MaybeExecProbe bool        `json:"maybe_exec_probe"`
+}
+
+type image struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // arg is one argument of a function: one of the members is there.

@@ -79,6 +79,7 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 type importer struct {
 	opts       foreign.Options
 	containers *foreign.Containers[recording]
+	events     reader
 	dropped    int64
 }
 
@@ -109,9 +110,12 @@ func (t *importer) record(rec foreign.Record) error {
 	if bytes.HasPrefix(rec.Data, []byte(`{"process_exit":`)) {
 		return nil // the end of a process tells nothing that is kept
 	}
-	var e event
-	if err := foreign.DecodeExact(rec.Data, &e); err != nil {
-		return err
+	e, ok := t.events.read(rec.Data)
+	if !ok {
+		e = &event{}
+		if err := foreign.DecodeExact(rec.Data, e); err != nil {
+			return err
+		}
 	}
 	kind, a := e.activity()
 	if a == nil {
@@ -261,7 +265,15 @@ func (p *process) origin() string {
 }
 
 func hasFlag(flags, flag string) bool {
-	return flags != "" && slices.Contains(strings.Fields(flags), flag)
+	if !strings.Contains(flags, flag) {
+		return false
+	}
+	for word := range strings.FieldsSeq(flags) {
+		if word == flag {
+			return true
+		}
+	}
+	return false
 }
 
 // kind notes that a policy shows a kind of events. Those of lathe's recipe show
