@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
@@ -177,7 +179,7 @@ func readYAML(data []byte, lim Limits) ([]*Profile, error) {
 	}
 	var ps []*Profile
 	for i, doc := range docs {
-		p, err := readYAMLDocument(doc.Text, &lim)
+		p, err := readYAMLDocument(doc, &lim)
 		if err != nil {
 			if len(docs) > 1 {
 				err = fmt.Errorf("document %d, after line %d: %w", i+1, doc.Line, err)
@@ -189,9 +191,12 @@ func readYAML(data []byte, lim Limits) ([]*Profile, error) {
 	return ps, nil
 }
 
-func readYAMLDocument(text []byte, lim *Limits) (*Profile, error) {
-	data, err := yaml.YAMLToJSONStrict(text)
+func readYAMLDocument(doc YAMLDocument, lim *Limits) (*Profile, error) {
+	data, err := yaml.YAMLToJSONStrict(doc.Text)
 	if err != nil {
+		if line, what := doc.Locate(err); line > 0 {
+			err = fmt.Errorf("line %d: %w", line, what)
+		}
 		return nil, err
 	}
 	if int64(len(data)) > lim.Bytes {
@@ -213,6 +218,17 @@ func readYAMLDocument(text []byte, lim *Limits) (*Profile, error) {
 type YAMLDocument struct {
 	Text []byte
 	Line int
+}
+
+// Locate takes the line out of an error that a YAML decoder gives for the
+// document, and makes it one of the stream; 0 where the error has none.
+func (d YAMLDocument) Locate(err error) (line int, what error) {
+	text, ok := strings.CutPrefix(err.Error(), "yaml: line ")
+	number, rest, found := strings.Cut(text, ": ")
+	if n, wrong := strconv.Atoi(number); ok && found && wrong == nil {
+		return d.Line + n, errors.New(rest)
+	}
+	return 0, err
 }
 
 // SplitYAML cuts a stream at its document markers, which YAML allows nowhere
@@ -242,7 +258,7 @@ func SplitYAML(data []byte) []YAMLDocument {
 			text = append([]byte("   "), l[3:]...)
 		case isMarker(l, "..."):
 			end()
-			start = line
+			start = line + 1
 		default:
 			text = append(text, l...)
 		}

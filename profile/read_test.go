@@ -178,7 +178,7 @@ func TestReadErrors(t *testing.T) {
 		"trailing garbage":    {head + `}x`, "after the end"},
 		"early end":           {head + `,"files":[{`, "the document ends early"},
 		"syntax":              {head + ",\n\"files\":[\n{,}]}", "line 3: "},
-		"yaml syntax":         {"apiVersion: x\nkind: [\n", "yaml: line"},
+		"yaml syntax":         {"apiVersion: x\nkind: [\n", "line 2: "},
 		"second yaml":         {"apiVersion: lathe.dev/v1alpha1\nkind: RuntimeProfile\n---\nfiles: 1\nkind: x\n", "document 2, after line 2"},
 		"yaml duplicate":      {"apiVersion: lathe.dev/v1alpha1\nkind: RuntimeProfile\nkind: RuntimeProfile\n", "already set"},
 		"number for string":   {file(`{"path":7}`), "files[0].path: 7 is not a string"},

@@ -161,12 +161,22 @@ func openInputs(env *environment, names []string) ([]*foreign.Input, func(), err
 func noteSources(env *environment, p *profile.Profile) {
 	for _, s := range p.Sources {
 		if s.Input.Skipped > 0 {
-			env.note("%s: %d of %d records are damaged and left out; the source's notes name the first", s.Input.Format, s.Input.Skipped, s.Input.Records)
+			env.note("%s: %d of %d records are damaged and left out%s", s.Input.Format, s.Input.Skipped, s.Input.Records, firstDamage(s))
 		}
 	}
 	if !p.Complete() {
 		env.note("the profile has no complete source: harden refuses it without --allow-incomplete; --complete vouches for the log")
 	}
+}
+
+// firstDamage is a damaged record that a source's notes name.
+func firstDamage(s profile.Source) string {
+	for _, note := range s.Notes {
+		if what, ok := strings.CutPrefix(note, "skipped \""); ok {
+			return ", such as \"" + what
+		}
+	}
+	return ""
 }
 
 // searchPath is an image's PATH.

@@ -95,6 +95,12 @@ func (l *Log) objectsOf(ctx context.Context, in *Input, f func(Object) error) er
 		}
 		rec := Record{Input: in.name, Line: int64(doc.Line) + 1}
 		text, err := yaml.YAMLToJSON(doc.Text)
+		if err != nil {
+			var line int
+			if line, err = doc.Locate(err); line > 0 {
+				rec.Line = int64(line)
+			}
+		}
 		if err != nil && bytes.Contains(doc.Text, []byte("{{")) {
 			err = fmt.Errorf("%w; it seems to be the text of a template: render it first", err)
 		}

@@ -26,7 +26,7 @@ func TestObjects(t *testing.T) {
 		"no items":         {`{"kind":"AllowList","spec":1}`, []string{"1  AllowList "}, nil},
 		"storage's names":  {`{"Kind":"A","Metadata":{"Name":"x"}}`, []string{"1  A x"}, nil},
 		"lines":            {"{\"kind\":\"A\"}\n{\"kind\":\"B\"}", []string{"1  A ", "2  B "}, nil},
-		"a broken one":     {"kind: A\n---\nkind: [\n---\nkind: B\n", []string{"1  A ", "4  B "}, []string{`skipped "f", line 2: yaml: `}},
+		"a broken one":     {"kind: A\n---\nkind: [\n---\nkind: B\n", []string{"1  A ", "4  B "}, []string{`skipped "f", line 3: did not find`}},
 		"of another shape": {"kind: A\n---\n- a\n", []string{"1  A "}, []string{`skipped "f", line 2: an array does not fit`}},
 		"too deep":         {`{"kind":"A"}` + strings.Repeat(`{"kind":"List","items":[`, 6) + `{}` + strings.Repeat("]}", 6), []string{"1  A "}, []string{`skipped "f", line 1: lists in lists`}},
 	} {

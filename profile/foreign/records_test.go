@@ -73,15 +73,21 @@ func TestRecords(t *testing.T) {
 		"long line":          {"{\"a\":1}\n" + long + "\n{\"a\":2}\n", []string{"1:1", "3:2"}, []string{`skipped "f", line 2: it is longer than 4194304 bytes`}, ""},
 		"long pretty": {
 			"{\n\"x\": [\n" + strings.Repeat("[1],\n", 1<<20) + "  {\"a\": 9}\n]}\n{\n\"a\": 2\n}\n",
-			[]string{fmt.Sprint(1<<20+5, ":2")}, []string{`skipped "f", line 1: it is longer than 4194304 bytes`}, "",
+			[]string{fmt.Sprint(1<<20+5, ":2")},
+			[]string{`skipped "f", line 1: it is longer than 4194304 bytes`},
+			"",
 		},
 		"long to the end": {
 			"{\"a\":1,\n\"b\":1}\n{\n\"x\": [\n" + strings.Repeat("[1],\n", 1<<20) + "  {\"a\": 9},\n",
-			[]string{"1:1"}, []string{`skipped "f", line 3: it is longer than 4194304 bytes`}, "",
+			[]string{"1:1"},
+			[]string{`skipped "f", line 3: it is longer than 4194304 bytes`},
+			"",
 		},
 		"long, and the next at the margin": {
 			"{\n\"x\": [\n" + strings.Repeat("[1],\n", 1<<20) + "{\n\"a\": 2\n}\n",
-			[]string{fmt.Sprint(1<<20+3, ":2")}, []string{`skipped "f", line 1: it is longer than 4194304 bytes`}, "",
+			[]string{fmt.Sprint(1<<20+3, ":2")},
+			[]string{`skipped "f", line 1: it is longer than 4194304 bytes`},
+			"",
 		},
 		"deep": {strings.Repeat(`{"a":`, 20_000) + "\n{\"a\":2}\n", []string{"2:2"}, []string{`skipped "f", line 1: not JSON at byte 50000: exceeded max depth`}, ""},
 	} {

@@ -71,7 +71,19 @@ func Detect(in *foreign.Input) (foreign.Format, error) {
 			return f, nil
 		}
 	}
-	return foreign.Format{}, fmt.Errorf("%w: %q is none of %s that is known by its beginning: say which with --from", ErrUnknown, in.Name(), strings.Join(Names(), ", "))
+	return foreign.Format{}, fmt.Errorf("%w: %q%s is none of %s that is known by its beginning: say which with --from",
+		ErrUnknown, in.Name(), describe(in.Head()), strings.Join(Names(), ", "))
+}
+
+// describe says what the first object of a file says that it is, such as one of
+// a version that is not known.
+func describe(head []byte) string {
+	for _, s := range foreign.Shapes(head) {
+		if s.Kind != "" || s.APIVersion != "" {
+			return fmt.Sprintf(" (a %.100q of %.100q)", s.Kind, s.APIVersion)
+		}
+	}
+	return ""
 }
 
 // Import reads files, detects the format of each where from is "", and merges

@@ -11,7 +11,10 @@ import (
 	"github.com/lathe-build/lathe/profile/foreign"
 )
 
-const policyFormat = "networkpolicy"
+const (
+	policyFormat = "networkpolicy"
+	policyGroup  = "networking.k8s.io/"
+)
 
 // PolicyFormat is the row of advise_networkpolicy in the table of formats.
 func PolicyFormat() foreign.Format {
@@ -26,7 +29,7 @@ func PolicyFormat() foreign.Format {
 }
 
 func isPolicy(s foreign.Shape) bool {
-	return s.Kind == "NetworkPolicy" && strings.HasPrefix(s.APIVersion, "networking.k8s.io/")
+	return s.Kind == "NetworkPolicy" && strings.HasPrefix(s.APIVersion, policyGroup)
 }
 
 // policy is a NetworkPolicy of networking.k8s.io/v1.
@@ -78,7 +81,10 @@ func ImportPolicies(ctx context.Context, inputs []*foreign.Input, opts foreign.O
 	workloads := foreign.NewContainers(opts, func(foreign.Subject) *workload { return &workload{facts: fold.New(fold.Limits{})} })
 	err := records.Objects(ctx, func(o foreign.Object) error {
 		if !isPolicy(foreign.Shape{Kind: o.Kind, APIVersion: o.APIVersion}) {
-			return fmt.Errorf("a %q is no NetworkPolicy", o.Kind)
+			return fmt.Errorf("a %q of %q is no NetworkPolicy", o.Kind, o.APIVersion)
+		}
+		if o.APIVersion != policyGroup+"v1" {
+			return foreign.Fatal(fmt.Errorf("the version %q is not known, only v1", o.APIVersion))
 		}
 		var p policy
 		if err := foreign.Decode(o.Data, &p); err != nil {
@@ -106,6 +112,9 @@ func ImportPolicies(ctx context.Context, inputs []*foreign.Input, opts foreign.O
 	source.Subject.Workload = profile.Workload{Namespace: subject.Workload.Namespace, Name: subject.Container, Labels: w.labels}
 	source.Complete, source.Vouched = false, false
 	source.Notes = append(source.Notes, "rules of policies: IPv4, UDP to ports below 1024, and no executables")
+	if n := w.facts.Refused(); n > 0 {
+		source.Notes = append(source.Notes, fmt.Sprintf("%d rules that a profile cannot hold are left out", n))
+	}
 	p, err := w.facts.Profile(opts.Name, source, foreign.Images(opts, nil)...)
 	if err != nil {
 		return nil, fmt.Errorf("importing %s: %w", policyFormat, err)

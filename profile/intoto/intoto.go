@@ -190,7 +190,7 @@ func Format() foreign.Format {
 }
 
 func detect(head []byte) bool {
-	return foreign.AnyShape(head, func(s foreign.Shape) bool { return s.Has("_type", "predicateType", "predicate.monitor") })
+	return foreign.AnyShape(head, func(s foreign.Shape) bool { return s.Has("_type", "predicateType", "predicate") })
 }
 
 // read merges the profiles of statements. Nothing is added to them: the
@@ -199,12 +199,19 @@ func read(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) (*
 	records := foreign.NewLog("in-toto", inputs, opts)
 	var parts []*profile.Profile
 	err := records.Objects(ctx, func(from foreign.Object) error {
+		var is struct {
+			Type          string `json:"_type"`
+			PredicateType string `json:"predicateType"`
+		}
+		if err := foreign.Decode(from.Data, &is); err != nil {
+			return foreign.Fatal(err)
+		}
+		if is.Type != StatementType || is.PredicateType != PredicateType {
+			return fmt.Errorf("a %q of %q is no statement of %s", is.Type, is.PredicateType, PredicateType)
+		}
 		var s statement
 		if err := foreign.Decode(from.Data, &s); err != nil {
 			return foreign.Fatal(err)
-		}
-		if s.Type != StatementType || s.PredicateType != PredicateType {
-			return fmt.Errorf("a %q of %q is no statement of %s", s.Type, s.PredicateType, PredicateType)
 		}
 		if len(s.Predicate.Profile) == 0 {
 			return foreign.Fatal(errors.New("the statement holds no profile of lathe's: its other fields say too little"))

@@ -118,6 +118,9 @@ func evidence(kind string) bool {
 	return kind == kindApplication || kind == kindNeighborhood || kind == kindContainer
 }
 
+// version is the only one of [Group] that there is.
+const version = "v1beta1"
+
 // errKind is returned for objects of other kinds.
 var errKind = errors.New("no evidence of kubescape")
 
@@ -136,6 +139,9 @@ func decode(from foreign.Object) (object, error) {
 	if !evidence(o.Kind) || o.APIVersion != "" && !strings.HasPrefix(o.APIVersion, Group+"/") {
 		return object{}, fmt.Errorf("a %q of %q is %w: that is in %s, %s and %s", o.Kind, o.APIVersion, errKind,
 			kindApplication, kindContainer, kindNeighborhood)
+	}
+	if o.APIVersion != "" && o.APIVersion != Group+"/"+version {
+		return object{}, fmt.Errorf("the version %q is not known, only %s", o.APIVersion, version)
 	}
 	return o, nil
 }

@@ -67,8 +67,11 @@ func detect(head []byte) bool {
 	})
 }
 
+// group is kubescape's.
+const group = "spdx.softwarecomposition.kubescape.io/"
+
 func isObject(apiVersion, kind string) bool {
-	return kind == "SeccompProfile" && strings.HasPrefix(apiVersion, "spdx.softwarecomposition.kubescape.io/")
+	return kind == "SeccompProfile" && strings.HasPrefix(apiVersion, group)
 }
 
 // importProfiles makes an unbound profile of the calls that are allowed, with
@@ -80,6 +83,9 @@ func importProfiles(ctx context.Context, inputs []*foreign.Input, opts foreign.O
 		var o object
 		if from.Kind != "" && !isObject(from.APIVersion, from.Kind) {
 			return fmt.Errorf("a %q of %q is no seccomp profile", from.Kind, from.APIVersion)
+		}
+		if from.Kind != "" && from.APIVersion != group+"v1beta1" {
+			return foreign.Fatal(fmt.Errorf("the version %q is not known, only v1beta1", from.APIVersion))
 		}
 		if err := foreign.Decode(from.Data, &o); err != nil {
 			return foreign.Fatal(err)

@@ -123,7 +123,7 @@ func TestImportErrors(t *testing.T) {
 		"names":     {inputs: []Input{{"a", strings.NewReader(exec)}, {"b.7", strings.NewReader(exec)}}, want: `"a" does not end in a dot and a pid`},
 		"same pid":  {inputs: []Input{{"a.7", strings.NewReader(exec)}, {"b.7", strings.NewReader(exec)}}, want: "two files are of the pid 7"},
 		"records":   {inputs: []Input{{"a", strings.NewReader(exec + exec)}}, opts: Options{MaxRecords: 1}, want: `"a": it holds more than 1 lines`},
-		"long line": {inputs: []Input{{"a", strings.NewReader(exec + strings.Repeat("x", maxLine+1))}}, want: "line 2 is longer than"},
+		"long line": {inputs: []Input{{"a", strings.NewReader(strings.Repeat("x", maxLine+1))}}, want: `no log of strace: skipped "a", line 1: it is longer than 4194304 bytes`},
 	} {
 		if _, err := Import(context.Background(), tc.inputs, tc.opts); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: the error is %v, want %s", name, err, tc.want)
@@ -133,5 +133,45 @@ func TestImportErrors(t *testing.T) {
 	cancel()
 	if _, err := Import(ctx, []Input{{"a", strings.NewReader(exec)}}, Options{}); err == nil {
 		t.Error("a canceled import does not fail")
+	}
+}
+
+// TestDamage uses the good lines of a damaged log, counts the others, and names
+// the first of them.
+func TestDamage(t *testing.T) {
+	t.Parallel()
+	const exec, good = `1 execve("/app/a", ["a"], 0x7ffe) = 0` + "\n", `1 open("/good", O_RDONLY) = 3` + "\n"
+	long := `1 write(1, "` + strings.Repeat("x", 100<<20) + `", 104857600) = 104857600` + "\n"
+	for name, tc := range map[string]struct {
+		damage string
+		skips  int64
+		want   string
+	}{
+		"cut off":           {`1 open("/cut`, 1, "the call is not whole"},
+		"no result":         {`1 open("/x", O_RDONLY)` + "\n", 1, "the call is not whole"},
+		"no call":           {"1 what is this\n", 1, "it is no call"},
+		"resumed":           {"1 <... open resumed>) = 3\n", 1, "it resumes a call that did not begin"},
+		"too few arguments": {"1 execve() = 0\n", 1, "execve lacks arguments"},
+		"a path cut off":    {`1 open("/ab"..., O_RDONLY) = 3` + "\n", 1, "a path is not whole"},
+		"a program cut off": {`1 execve("/ab"..., ["a"], 0x7ffe) = 0` + "\n", 1, "the path of execve is not whole"},
+		"100 MB":            {long, 1, "it is longer than 4194304 bytes"},
+		"many":              {strings.Repeat("1 ?\n", 9), 9, "it is no call"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := exec + good + tc.damage
+			if strings.HasSuffix(tc.damage, "\n") {
+				text = exec + tc.damage + good
+			}
+			s := mustImport(t, []Input{{"log", strings.NewReader(text)}}, Options{})
+			notes := strings.Join(s.Sources[0].Notes, "\n")
+			if len(s.Files) != 1 || s.Files[0].Path != "/good" || s.Sources[0].Input.Skipped != tc.skips {
+				t.Errorf("%d skipped, files %v", s.Sources[0].Input.Skipped, s.Files)
+			}
+			line := map[bool]string{true: "2", false: "3"}[strings.HasSuffix(tc.damage, "\n")]
+			if !strings.Contains(notes, `skipped "log", line `+line+`: `+tc.want) || strings.Contains(notes, "skipped 4 more") != (tc.skips == 9) {
+				t.Errorf("notes %q", notes)
+			}
+		})
 	}
 }

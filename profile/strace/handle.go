@@ -20,7 +20,7 @@ func (t *tracer) handle(p *process, c call) {
 	}
 	args, res, ok := c.parse()
 	if !ok {
-		t.skipped++
+		t.skip("the call is not whole")
 		return
 	}
 	if c.name == t.opts.ServingAfter && res.ok() {
@@ -87,12 +87,12 @@ func (t *tracer) exec(p *process, c call, args []string, res result) {
 		file, argv = 1, 2
 	}
 	if len(args) <= argv {
-		t.skipped++
+		t.skip(c.name + " lacks arguments")
 		return
 	}
 	arg, whole, ok := parseString(args[file])
 	if !ok || !whole {
-		t.skipped++
+		t.skip("the path of " + c.name + " is not whole")
 		return
 	}
 	memfd := false

@@ -51,7 +51,9 @@ func (t *tracer) check() error {
 	switch {
 	case t.records == 0:
 		return errors.New("the log is empty")
-	case t.records == t.skipped, len(t.names) == 0:
+	case len(t.damage) > 0 && (t.records == t.skipped || len(t.names) == 0):
+		return errors.New("the input is no log of strace: " + t.damage[0])
+	case len(t.names) == 0:
 		return errors.New("the input is no log of strace")
 	case t.opts.Entrypoint != "" && !t.entered:
 		return fmt.Errorf("the program %q was never started", t.opts.Entrypoint)
@@ -92,7 +94,10 @@ func (t *tracer) source(streams []*stream) profile.Source {
 }
 
 func (t *tracer) notes(files int) []string {
-	var notes []string
+	notes := t.damage
+	if more := t.skipped - int64(len(t.damage)); more > 0 {
+		notes = append(notes, fmt.Sprintf("skipped %d more records", more))
+	}
 	if t.assumed > 0 {
 		notes = append(notes, fmt.Sprintf("%d relative paths are taken as below %q, the assumed working directory", t.assumed, join("", t.opts.Dir)))
 	}

@@ -100,7 +100,7 @@ func (t *tracer) handlePaths(p *process, c call, args []string, res result) {
 // means the descriptor itself, and where the directory is not known.
 func (t *tracer) pathOf(p *process, args []string, a pathArg) (host string, ok bool) {
 	if a.path >= len(args) || a.dir >= len(args) {
-		t.skipped++
+		t.skip("a call lacks arguments")
 		return "", false
 	}
 	arg, whole, ok := parseString(args[a.path])
@@ -108,7 +108,7 @@ func (t *tracer) pathOf(p *process, args []string, a pathArg) (host string, ok b
 		return "", false
 	}
 	if !whole {
-		t.skipped++
+		t.skip("a path is not whole")
 		return "", false
 	}
 	dir := ""

@@ -21,7 +21,9 @@ type line struct {
 	clock  clock
 	at     time.Duration // since midnight or 1970
 	body   string
-	number int // of the line in its file
+	file   string // name of its file
+	number int    // of the line in its file
+	damage string // why it was not read, or ""
 }
 
 // parseLine takes the columns off s: a pid, times, an instruction pointer and a

@@ -121,16 +121,20 @@ func pidOfName(name string) int {
 // advance reads the next line into s.next.
 func (s *stream) advance() error {
 	text, err := s.readLine()
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			s.ended = true
-			return nil
-		}
-		return fmt.Errorf("reading %q: %w", s.name, err)
+	if errors.Is(err, io.EOF) {
+		s.ended = true
+		return nil
 	}
 	s.lines++
+	if errors.Is(err, errLong) {
+		s.next = line{pid: s.pid, at: s.last, file: s.name, number: s.lines, damage: err.Error()}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %q: %w", s.name, err)
+	}
 	l := parseLine(text)
-	l.number = s.lines
+	l.file, l.number = s.name, s.lines
 	if l.pid == 0 {
 		l.pid = s.pid
 	}
@@ -147,15 +151,24 @@ func (s *stream) advance() error {
 	return nil
 }
 
-// readLine returns the next line without its end. The last line of a log that
-// was cut off counts.
+var errLong = fmt.Errorf("it is longer than %d bytes", maxLine)
+
+// readLine returns the next line without its end, or [errLong] for one that was
+// passed over. The last line of a log that was cut off counts.
 func (s *stream) readLine() (string, error) {
 	var long []byte
+	tooLong := false
 	for {
 		part, err := s.in.ReadSlice('\n')
 		s.bytes += int64(len(part))
-		if len(long)+len(part) > maxLine {
-			return "", fmt.Errorf("line %d is longer than %d bytes", s.lines+1, maxLine)
+		if tooLong = tooLong || len(long)+len(part) > maxLine; tooLong {
+			if errors.Is(err, bufio.ErrBufferFull) {
+				continue
+			}
+			if err == nil || errors.Is(err, io.EOF) {
+				return "", errLong
+			}
+			return "", err
 		}
 		switch {
 		case err == nil && long == nil:

@@ -41,6 +41,8 @@ type tracer struct {
 	window   profile.Window
 	names    set // of system calls, of all processes
 
+	at                         line // that is being read
+	damage                     []string
 	records, skipped           int64
 	assumed, nowhere           int64 // relative paths with an assumed, and with no directory
 	pendingBytes, waitingBytes int
@@ -66,10 +68,14 @@ func newTracer(opts Options) *tracer {
 
 // feed takes the next line.
 func (t *tracer) feed(l line) error {
-	if isDecoration(l.body) {
+	if l.damage == "" && isDecoration(l.body) {
 		return nil
 	}
 	t.records++
+	if t.at = l; l.damage != "" {
+		t.skip(l.damage)
+		return nil
+	}
 	if l.pid == 0 {
 		if rest, ok := strings.CutPrefix(strings.TrimPrefix(l.body, "strace: "), "Process "); ok {
 			word, _, _ := strings.Cut(rest, " ")
@@ -89,6 +95,17 @@ func (t *tracer) feed(l line) error {
 	return t.drain()
 }
 
+// maxDamage is how many damaged lines are named in a source's notes.
+const maxDamage = 5
+
+// skip counts the line that is being read as damaged, and says why.
+func (t *tracer) skip(why string) {
+	t.skipped++
+	if len(t.damage) < maxDamage {
+		t.damage = append(t.damage, fmt.Sprintf("skipped %q, line %d: %s", t.at.file, t.at.number, why))
+	}
+}
+
 // isDecoration reports whether a line is no event: empty, or of a stack trace.
 func isDecoration(body string) bool {
 	return body == "" || strings.HasPrefix(body, "> ") || strings.HasPrefix(body, "strace: ") && !strings.Contains(body, "Process ")
@@ -97,6 +114,7 @@ func isDecoration(body string) bool {
 // take handles one line of a process.
 func (t *tracer) take(p *process, l line) error {
 	p.seen = true
+	t.at = l // which may have waited
 	t.now = wall(l)
 	t.see(t.now)
 	body := l.body
@@ -110,7 +128,7 @@ func (t *tracer) take(p *process, l line) error {
 	case strings.HasPrefix(body, "<... "):
 		_, rest, ok := strings.Cut(body, " resumed>")
 		if !ok || p.pending == "" {
-			t.skipped++
+			t.skip("it resumes a call that did not begin")
 			return nil
 		}
 		body = p.pending + rest
@@ -118,7 +136,7 @@ func (t *tracer) take(p *process, l line) error {
 	}
 	name, text, ok := cutName(body)
 	if !ok {
-		t.skipped++
+		t.skip("it is no call")
 		return nil
 	}
 	t.ran(p, name)
