@@ -3,7 +3,6 @@ package netpolicy
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -60,13 +59,7 @@ func internet() (cidrs, except []string) {
 }
 
 // inBlocks reports whether a peer made of blocks holds addr.
-func inBlocks(p Peer, addr netip.Addr) bool {
-	contains := func(text string) bool {
-		block, err := netip.ParsePrefix(text)
-		return err == nil && block.Contains(addr)
-	}
-	return slices.ContainsFunc(p.CIDRs, contains) && !slices.ContainsFunc(p.Except, contains)
-}
+func inBlocks(p Peer, addr netip.Addr) bool { return blocksOfPeer(&p).hold(addr) }
 
 // addressCount is how many addresses blocks hold, for people.
 func addressCount(cidrs []string) string {

@@ -10,12 +10,13 @@ import (
 // meant knows what a policy is meant to allow, from what rules were made of. It
 // looks at no policy, so that it can judge one.
 type meant struct {
-	flows map[flow]bool     // without the peer: addresses, and ingress of everyone
-	pods  map[string][]pods // by namespace and one of the labels
-	names map[string]bool   // names of peers, with the port
+	flows map[flow]bool // without the peer: addresses, and ingress of everyone
+	pods  evaluate.Selectors[pods]
+	names map[string]bool // names of peers, with the port
 	// metadata: wide rules may be about metadata services, too.
 	metadata bool
-	wide     []Rule // rules that are wider than addresses seen
+	wide     []Rule        // rules that are wider than addresses seen
+	blocks   []*peerBlocks // of these
 }
 
 // pods are those that some labels select, and a port that is allowed there.
@@ -26,14 +27,13 @@ type pods struct {
 }
 
 func newMeant(grants map[flow]bool, ids map[string]*identity, rules []Rule) *meant {
-	m := &meant{flows: map[flow]bool{}, pods: map[string][]pods{}, names: map[string]bool{}}
+	m := &meant{flows: map[flow]bool{}, names: map[string]bool{}}
 	for f := range grants {
 		if f.addr.IsValid() || f.peer == "" {
 			m.flows[flow{dir: f.dir, addr: f.addr, end: f.end}] = true
 		}
 		if id := ids[f.peer]; id != nil && !id.peer.Kind.byBlocks() {
-			key := podKey(id.peer.Namespace, id.peer.PodSelector)
-			m.pods[key] = append(m.pods[key], pods{id.peer.PodSelector, f.dir, f.end})
+			m.pods.Add(id.peer.Namespace, id.peer.PodSelector, pods{id.peer.PodSelector, f.dir, f.end})
 		}
 	}
 	for _, r := range rules {
@@ -46,20 +46,11 @@ func newMeant(grants map[flow]bool, ids map[string]*identity, rules []Rule) *mea
 		}
 		if r.Peer.Kind == PeerInternet || r.Peer.Kind == PeerMapped {
 			m.wide = append(m.wide, r)
+			m.blocks = append(m.blocks, blocksOfPeer(&r.Peer))
 		}
 	}
+	m.pods.Index()
 	return m
-}
-
-// podKey is the namespace with the first of the labels; "" where there is none.
-func podKey(namespace string, labels map[string]string) string {
-	first := ""
-	for k, v := range labels {
-		if label := k + "=" + v; first == "" || label < first {
-			first = label
-		}
-	}
-	return namespace + "\x00" + first
 }
 
 // allows reports whether p is meant to pass.
@@ -73,26 +64,20 @@ func (m *meant) allows(p evaluate.Packet) bool {
 			return true
 		}
 	}
-	for _, r := range m.wide {
+	for i, r := range m.wide {
 		if !m.metadata && slices.Contains(metadataAddrs(), p.Addr) {
 			break // a block around a metadata service is not about it
 		}
-		if r.Direction == p.Direction && p.Addr.IsValid() && inBlocks(r.Peer, p.Addr) && holds(r.Ports, end) {
+		if r.Direction == p.Direction && p.Addr.IsValid() && holds(r.Ports, end) && m.blocks[i].hold(p.Addr) {
 			return true
 		}
 	}
 	if p.Pod == nil {
 		return false
 	}
-	keys := []string{podKey(p.Pod.Namespace, nil)}
-	for k, v := range p.Pod.Labels {
-		keys = append(keys, p.Pod.Namespace+"\x00"+k+"="+v)
-	}
-	for _, key := range keys {
-		for _, g := range m.pods[key] {
-			if g.dir == p.Direction && g.end == end && hasAll(p.Pod.Labels, g.labels) {
-				return true
-			}
+	for g := range m.pods.Of(p.Pod.Namespace, p.Pod.Labels) {
+		if g.dir == p.Direction && g.end == end && hasAll(p.Pod.Labels, g.labels) {
+			return true
 		}
 	}
 	return false
@@ -117,26 +102,17 @@ func holds(ports []Port, end endpoint) bool {
 	return false
 }
 
-// firstOf is an address of a peer made of blocks.
+// firstOf is an address of each block of a peer.
 func firstOf(p Peer) []netip.Addr {
+	blocks := blocksOfPeer(&p)
 	var list []netip.Addr
-	for _, text := range p.CIDRs {
-		block, err := netip.ParsePrefix(text)
-		if err != nil {
-			continue
-		}
-		for a, n := block.Addr(), 0; block.Contains(a) && n < maxSteps; a, n = a.Next(), n+1 {
-			if inBlocks(p, a) {
-				list = append(list, a)
-				break
-			}
+	for _, block := range blocks.list {
+		if a, ok := blocks.firstIn(block); ok {
+			list = append(list, a)
 		}
 	}
 	return list
 }
-
-// maxSteps bounds the search for an address of a block that is not excepted.
-const maxSteps = 1 << 10
 
 // maxAskedNames bounds the names of one peer that are asked about.
 const maxAskedNames = 8

@@ -69,7 +69,7 @@ func TestMergeLaws(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, rule := range part.Rules {
-				for _, p := range part.packets(rule.Direction, rule.Peer, rule.Ports) {
+				for p := range part.packets(rule.Direction, rule.Peer, rule.Ports) {
 					if !e.Allows(p) {
 						t.Fatalf("seed %d: %s of a container is denied for the pod", seed, packetText(p))
 					}

@@ -136,14 +136,16 @@ func (p Peer) text(addr netip.Addr, names []string) string {
 
 // Connections are what the rules of a hint are for, one for each peer and port:
 // what a policy that is applied beside it has to let pass. Packets go to both
-// ends of every block and to every port of a range; of ranges with more than
-// maxAsked packets altogether, to the ends.
+// ends of every block and to every port of a range; where these are more than
+// maxAsked altogether, to one address or pod of a peer and the ends of a range.
 func (h *Hint) Connections() []Connection {
 	var all []Connection
 	left := maxAsked
-	for _, r := range h.Rules {
+	for i := range h.Rules {
+		r := &h.Rules[i]
+		ends, first := endsOf(&r.Peer), h.sample(r.Direction, &r.Peer)
 		for _, port := range r.Ports {
-			packets := h.attempts(r.Direction, r.Peer, port, &left)
+			packets := first.attempts(port, ends, &left)
 			c := Connection{
 				Direction: r.Direction, Peer: r.Peer, Protocol: port.Protocol, Port: uint16(port.Port), Names: r.Peer.Names, //nolint:gosec // a port
 				Outcome: r.Evidence.Outcome, Count: r.Evidence.Count, First: r.Evidence.First, Last: r.Evidence.Last, Packets: packets,
@@ -160,25 +162,27 @@ func (h *Hint) Connections() []Connection {
 	return all
 }
 
-// maxAsked bounds the packets of all connections of a hint.
+// maxAsked bounds the packets of all connections of a hint, those apart that
+// every one of them has.
 const maxAsked = 1 << 20
 
-// attempts are packets to all that a rule allows on a port, or a range.
-func (h *Hint) attempts(d Direction, peer Peer, port Port, left *int) []evaluate.Packet {
-	list := h.packets(d, peer, []Port{{Protocol: port.Protocol, Port: port.Port, Name: port.Name}})
-	if len(list) == 0 {
+// attempts are packets to all that a rule allows on a port, or a range. ends are
+// those of the peer's blocks.
+func (s *sample) attempts(port Port, ends []netip.Addr, left *int) []evaluate.Packet {
+	if s.none {
 		return nil
 	}
-	for _, addr := range endsOf(peer) {
+	list := []evaluate.Packet{s.at(port, port.Port)}
+	last := max(port.Port, port.EndPort)
+	step := int32(1)
+	if *left -= (1 + len(ends)) * int(last-port.Port+1); *left < 0 {
+		step, ends = max(1, last-port.Port), nil
+	}
+	for _, addr := range ends {
 		q := list[0]
 		if q.Addr = addr; addr != list[0].Addr {
 			list = append(list, q)
 		}
-	}
-	last := max(port.Port, port.EndPort)
-	step := int32(1)
-	if *left -= len(list) * int(last-port.Port+1); *left < 0 {
-		step = max(1, last-port.Port)
 	}
 	first := len(list)
 	for n := port.Port + step; n <= last; n += step {
@@ -192,20 +196,17 @@ func (h *Hint) attempts(d Direction, peer Peer, port Port, left *int) []evaluate
 
 // endsOf are the first and the last address of each block of a peer that are not
 // excepted.
-func endsOf(peer Peer) []netip.Addr {
+func endsOf(peer *Peer) []netip.Addr {
+	blocks := blocksOfPeer(peer)
 	var list []netip.Addr
-	for _, text := range peer.CIDRs {
-		block, err := netip.ParsePrefix(text)
-		if err != nil {
-			continue
-		}
+	for _, block := range blocks.list {
 		raw := block.Addr().AsSlice()
 		for bit := block.Bits(); bit < 8*len(raw); bit++ {
 			raw[bit/8] |= 0x80 >> (bit % 8)
 		}
 		last, _ := netip.AddrFromSlice(raw)
 		for _, addr := range []netip.Addr{block.Addr(), last} {
-			if inBlocks(peer, addr) {
+			if blocks.hold(addr) {
 				list = append(list, addr)
 			}
 		}

@@ -213,6 +213,9 @@ var (
 	// ErrTooLarge: the policy has more address blocks and ports than a server
 	// is known to accept.
 	ErrTooLarge = errors.New("the policy is too large")
+	// ErrTooComplex: so many rules are for the same peers that holding a policy
+	// or connections against them would take more than a fair amount of time.
+	ErrTooComplex = errors.New("the rules overlap too often to be checked")
 	// ErrSelfCheck: the policy does not do what its evidence says; a defect.
 	ErrSelfCheck = errors.New("the policy failed its self-check")
 )

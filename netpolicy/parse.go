@@ -263,9 +263,16 @@ func (p Peer) check(d Direction) error {
 	default:
 		return fmt.Errorf("unknown kind of peer %q", clip(string(p.Kind), maxShown))
 	}
-	inside := 0
+	seen := map[string]bool{}
 	for _, c := range p.CIDRs {
-		inside += len(within(c, p.Except))
+		if seen[c] {
+			return fmt.Errorf("the addresses %q are there twice", clip(c, maxShown))
+		}
+		seen[c] = true
+	}
+	inside := 0
+	for _, list := range exceptsOf(&p) {
+		inside += len(list)
 	}
 	if inside != len(p.Except) {
 		return fmt.Errorf("except of other addresses than the peer's")

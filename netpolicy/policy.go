@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"net/netip"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +29,7 @@ const (
 	maxAnnotated      = 64 << 10  // bytes of all of these; a server takes 256 KiB in all
 	maxAnnotationSize = 256 << 10 // what a server takes
 	maxSize           = 60_000    // address blocks and ports; a real server was seen to take as many blocks
+	maxCiliumSize     = 1_000_000 // the same in Cilium's form, with names, and peers repeated for many ports
 
 	// namespaceLabel is on every namespace and holds its name.
 	namespaceLabel = "kubernetes.io/metadata.name"
@@ -126,25 +126,11 @@ func renderPeer(p Peer, own string) []networkingv1.NetworkPolicyPeer {
 		return []networkingv1.NetworkPolicyPeer{peer}
 	}
 	var peers []networkingv1.NetworkPolicyPeer
-	for _, cidr := range p.CIDRs {
-		peers = append(peers, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr, Except: within(cidr, p.Except)}})
+	except := exceptsOf(&p)
+	for i, cidr := range p.CIDRs {
+		peers = append(peers, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr, Except: except[i]}})
 	}
 	return peers
-}
-
-// within are the blocks of list that lie in cidr.
-func within(cidr string, list []string) []string {
-	outer, err := netip.ParsePrefix(cidr)
-	if err != nil {
-		return nil
-	}
-	var in []string
-	for _, text := range list {
-		if inner, err := netip.ParsePrefix(text); err == nil && outer.Contains(inner.Addr()) {
-			in = append(in, text)
-		}
-	}
-	return in
 }
 
 func renderPorts(list []Port) []networkingv1.NetworkPolicyPort {

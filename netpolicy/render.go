@@ -3,6 +3,7 @@ package netpolicy
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/lathe-build/lathe/netpolicy/evaluate"
@@ -26,7 +27,7 @@ func Forms() []Form { return []Form{Core, Cilium} }
 // nothing else, and gives the same bytes for the same hint. The policy is
 // checked before: it must do what the hint says, by the evaluator of its form.
 // Errors: [ErrNoSelector], [ErrNoDirection], [ErrHostNetwork], [ErrPartial],
-// [ErrTooLarge], and [ErrSelfCheck].
+// [ErrTooLarge], [ErrTooComplex], and [ErrSelfCheck].
 func Render(h *Hint, form Form) ([]byte, error) {
 	if err := h.unusable(); err != nil {
 		return nil, fmt.Errorf("rendering network policy: %w", err)
@@ -44,6 +45,9 @@ func Render(h *Hint, form Form) ([]byte, error) {
 		}
 		w.core(h, np)
 	case Cilium:
+		if err := h.ciliumTooLarge(); err != nil {
+			return nil, fmt.Errorf("rendering Cilium network policy: %w", err)
+		}
 		p := h.cilium(sum)
 		if err := p.Validate(); err != nil {
 			return nil, fmt.Errorf("rendering Cilium network policy: %w", err)
@@ -70,6 +74,9 @@ func (h *Hint) Evaluator(form Form) (*evaluate.Evaluator, error) {
 // evaluator does not look at whether the workload is known.
 func (h *Hint) evaluator(form Form) (*evaluate.Evaluator, error) {
 	if form == Cilium {
+		if err := h.ciliumTooLarge(); err != nil {
+			return nil, err
+		}
 		return evaluate.Cilium(h.cilium(""))
 	}
 	return evaluate.Core(h.render(""))
@@ -82,80 +89,54 @@ func (h *Hint) HasNames() bool {
 	return slices.ContainsFunc(h.Rules, func(r Rule) bool { return len(form.fqdns(r)) > 0 })
 }
 
-// consistent asks the policy of a hint, whoever wrote it, about what the hint
-// itself lists: every rule's peers are allowed and what was left out is denied,
-// unless a rule is for it.
-func (h *Hint) consistent(form Form) error {
-	e, err := h.evaluator(form)
-	if err != nil {
-		return err
-	}
-	for _, r := range h.Rules {
-		for _, p := range h.packets(r.Direction, r.Peer, r.Ports) {
-			if !e.Allows(p) {
-				return fmt.Errorf("%w: rule %s does not allow %s", ErrSelfCheck, r.ID, packetText(p))
-			}
-		}
-	}
-	for _, list := range [][]Omission{h.Tightened, h.Foreign, h.Omitted} {
-		for _, o := range list {
-			if !h.Restricts(o.Direction) {
-				continue
-			}
-			for _, p := range h.packets(o.Direction, o.Peer, o.Ports) {
-				p.Names = nil
-				if e.Allows(p) && !h.covers(p) {
-					return fmt.Errorf("%w: %s %s is allowed although it was left out (%s)", ErrSelfCheck, p.Direction, packetText(p), clip(o.Reason, maxShown))
-				}
-			}
-		}
-	}
-	return nil
+// sample is the first address, or a pod, of a peer: what is asked about it.
+type sample struct {
+	packet evaluate.Packet
+	pod    bool
+	local  bool // in the namespace of the workload
+	none   bool // nothing can be asked
 }
 
-// covers reports whether some rule of the hint is meant for p.
-func (h *Hint) covers(p evaluate.Packet) bool {
-	end := endpoint{p.Protocol, p.Port}
-	for _, r := range h.Rules {
-		if r.Direction != p.Direction || !holds(r.Ports, end) {
-			continue
-		}
-		switch {
-		case r.Peer.Kind == PeerAny:
-			return true
-		case p.Addr.IsValid() && inBlocks(r.Peer, p.Addr):
-			return true
-		case p.Pod != nil && r.Peer.Namespace == p.Pod.Namespace && hasAll(p.Pod.Labels, r.Peer.PodSelector):
-			return true
-		}
+func (h *Hint) sample(d Direction, peer *Peer) sample {
+	s := sample{
+		packet: evaluate.Packet{Direction: d, Names: fewNames(peer.Names), Entities: entities(peer.Kind)},
+		pod:    peer.Namespace != "", local: peer.Namespace == h.Workload.Namespace,
 	}
-	return false
+	switch {
+	case s.pod:
+		s.packet.Pod = &evaluate.Pod{Namespace: peer.Namespace, NamespaceLabels: labels.Set{namespaceLabel: peer.Namespace}, Labels: peer.PodSelector, Local: s.local}
+	case len(peer.CIDRs) > 0:
+		addr, ok := blocksOfPeer(peer).first()
+		s.packet.Addr, s.none = addr, !ok
+	case d == Egress:
+		s.none = true // of names alone nothing can be asked
+	}
+	return s
+}
+
+// at is an attempt to a port.
+func (s *sample) at(port Port, n int32) evaluate.Packet {
+	p := s.packet
+	p.Protocol, p.Port = port.Protocol, uint16(n) //nolint:gosec // a port
+	if s.pod {
+		pod := *p.Pod
+		pod.Ports = map[string]uint16{port.Protocol + "/" + port.Name: p.Port}
+		p.Pod = &pod
+	}
+	return p
 }
 
 // packets are attempts to the first address, or a pod, of a peer at the ends of
 // its ports.
-func (h *Hint) packets(d Direction, peer Peer, ports []Port) []evaluate.Packet {
-	var list []evaluate.Packet
-	for _, port := range ports {
-		for _, n := range []int32{port.Port, max(port.Port, port.EndPort)} {
-			p := evaluate.Packet{Direction: d, Protocol: port.Protocol, Port: uint16(n), Names: fewNames(peer.Names), Entities: entities(peer.Kind)} //nolint:gosec // a port
-			switch {
-			case peer.Namespace != "":
-				p.Pod = &evaluate.Pod{
-					Namespace: peer.Namespace, NamespaceLabels: labels.Set{namespaceLabel: peer.Namespace}, Labels: peer.PodSelector,
-					Local: peer.Namespace == h.Workload.Namespace, Ports: map[string]uint16{port.Protocol + "/" + port.Name: uint16(n)}, //nolint:gosec // a port
+func (h *Hint) packets(d Direction, peer Peer, ports []Port) iter.Seq[evaluate.Packet] {
+	s := h.sample(d, &peer)
+	return func(yield func(evaluate.Packet) bool) {
+		for _, port := range ports {
+			for _, n := range slices.Compact([]int32{port.Port, max(port.Port, port.EndPort)}) {
+				if s.none || !yield(s.at(port, n)) {
+					return
 				}
-			case len(peer.CIDRs) > 0:
-				addrs := firstOf(peer)
-				if len(addrs) == 0 {
-					continue
-				}
-				p.Addr = addrs[0]
-			case d == Egress:
-				continue // of names alone nothing can be asked
 			}
-			list = append(list, p)
 		}
 	}
-	return list
 }

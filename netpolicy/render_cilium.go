@@ -1,6 +1,7 @@
 package netpolicy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -32,6 +33,20 @@ func (h *Hint) ciliumForm() ciliumForm {
 	})
 	f.names = f.questions(h.Rules)
 	return f
+}
+
+// ciliumTooLarge reports a policy whose rules, which Cilium wants apart where they
+// have many ports, repeat too many peers.
+func (h *Hint) ciliumTooLarge() error {
+	n := 0
+	for i := range h.Rules {
+		r := &h.Rules[i]
+		n += len(r.Ports) + (len(r.Ports)+cilium.MaxPorts-1)/cilium.MaxPorts*(len(r.Peer.CIDRs)+len(r.Peer.Names))
+	}
+	if n > maxCiliumSize {
+		return fmt.Errorf("%w: in Cilium's form, which repeats peers for every %d ports, %d blocks, names and ports, at most %d", ErrTooLarge, cilium.MaxPorts, n, maxCiliumSize)
+	}
+	return nil
 }
 
 // cilium makes the policy object, whatever the workload's selector is.
@@ -113,6 +128,7 @@ func (f ciliumForm) egress(r Rule) []cilium.EgressRule {
 	if (r.Peer.Kind == PeerClusterDNS || r.Peer.Kind == PeerResolver) && len(f.names) > 0 {
 		dns = &cilium.L7Rules{DNS: f.names}
 	}
+	fqdns := f.fqdns(r)
 	for _, ports := range portRules(r.Ports, dns) {
 		rule := cilium.EgressRule{ToPorts: []cilium.PortRule{ports}}
 		switch {
@@ -120,8 +136,8 @@ func (f ciliumForm) egress(r Rule) []cilium.EgressRule {
 			rule.ToEndpoints = endpoints(r.Peer)
 		case entities(r.Peer.Kind) != nil:
 			rule.ToEntities = entities(r.Peer.Kind)
-		case len(f.fqdns(r)) > 0:
-			rule.ToFQDNs = f.fqdns(r)
+		case len(fqdns) > 0:
+			rule.ToFQDNs = fqdns
 		default:
 			rule.ToCIDR, rule.ToCIDRSet = blocksOf(r.Peer)
 		}
@@ -139,8 +155,9 @@ func blocksOf(p Peer) (plain []string, except []cilium.CIDRBlock) {
 	if len(p.Except) == 0 {
 		return slices.Clone(p.CIDRs), nil
 	}
-	for _, c := range p.CIDRs {
-		except = append(except, cilium.CIDRBlock{CIDR: c, Except: within(c, p.Except)})
+	inside := exceptsOf(&p)
+	for i, c := range p.CIDRs {
+		except = append(except, cilium.CIDRBlock{CIDR: c, Except: inside[i]})
 	}
 	return nil, except
 }

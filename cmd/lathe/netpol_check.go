@@ -67,15 +67,17 @@ func runNetpolCheck(ctx context.Context, env *environment, g *global, o netpolCh
 		if err != nil {
 			return err
 		}
-		if len(policies.Names) == 0 {
+		if len(policies.Names()) == 0 {
 			env.note("no policy in %s is about the workload, so that nothing there restricts it", o.manifests)
 		} else {
-			env.note("about the workload in %s: %s", o.manifests, strings.Join(policies.Names, ", "))
+			env.note("about the workload in %s: %s", o.manifests, strings.Join(policies.Names(), ", "))
 		}
-		for _, name := range policies.ByName {
+		for _, name := range policies.ByName() {
 			env.say("%s calls ports of the workload by name: what it opens there is not known, and taken for nothing", name)
 		}
-		checked = drift.Check(policies, judge, h.Connections())
+		if checked, err = drift.Check(policies, judge, h.Connections()); err != nil {
+			return fmt.Errorf("checking policies: %w", err)
+		}
 	} else {
 		policy, err := h.Evaluator(form)
 		if err != nil {
@@ -89,7 +91,9 @@ func runNetpolCheck(ctx context.Context, env *environment, g *global, o netpolCh
 		if err != nil {
 			return err
 		}
-		checked = drift.Check(policy, judge, list)
+		if checked, err = drift.Check(policy, judge, list); err != nil {
+			return fmt.Errorf("checking connections: %w", err)
+		}
 	}
 	return printChecked(env, g, checked)
 }

@@ -23,7 +23,11 @@ const (
 
 // show judges connections and prints the findings; of a stream each once.
 func (a *auditor) show(list []netpolicy.Connection, once bool) error {
-	for _, f := range a.judge.Audit(list) {
+	findings, err := a.judge.Audit(list)
+	if err != nil {
+		return fmt.Errorf("judging connections: %w", err)
+	}
+	for _, f := range findings {
 		if once {
 			key := sha256.Sum256([]byte(f.Key()))
 			if a.shown[key] {

@@ -1,7 +1,8 @@
 package drift
 
 import (
-	"slices"
+	"fmt"
+	"strings"
 
 	"github.com/lathe-build/lathe/netpolicy"
 )
@@ -25,47 +26,75 @@ type Finding struct {
 }
 
 // Audit classifies connections, in their order. One that executables of several
-// classes made gives a finding for each class.
-func (j *Judge) Audit(list []netpolicy.Connection) []Finding {
+// classes made gives a finding for each class. The error is
+// [netpolicy.ErrTooComplex].
+func (j *Judge) Audit(list []netpolicy.Connection) ([]Finding, error) {
 	out := make([]Finding, 0, len(list))
+	w := &work{maxLooked}
 	for i := range list {
-		for _, c := range j.split(&list[i]) {
-			out = append(out, j.finding(&c))
+		for _, part := range j.split(&list[i], w) {
+			out = append(out, part.finding)
+		}
+		if err := w.enough(); err != nil {
+			return nil, err
 		}
 	}
-	return out
+	return out, nil
+}
+
+// maxLooked bounds the rules that are looked at for connections in all.
+const maxLooked = 1 << 25
+
+func (w *work) enough() error {
+	if w.left < 0 {
+		return fmt.Errorf("%w: more than %d rules were looked at", netpolicy.ErrTooComplex, maxLooked)
+	}
+	return nil
+}
+
+// part is a connection as far as executables of one class made it.
+type part struct {
+	netpolicy.Connection
+	finding Finding
 }
 
 // split takes a connection apart by the classes of its executables.
-func (j *Judge) split(c *netpolicy.Connection) []netpolicy.Connection {
+func (j *Judge) split(c *netpolicy.Connection, w *work) []part {
+	r := j.rules[c.Direction]
+	m := r.match(c, w)
+	one := func(class Class, executables, foreign []string) part {
+		p := part{Connection: *c}
+		p.Executables, p.Foreign = executables, foreign
+		p.finding = finding(&p.Connection, class, r.rule(&m))
+		return p
+	}
 	if len(c.Executables) < 2 {
-		return []netpolicy.Connection{*c}
+		return []part{one(j.class(c, c.Executables, c.Foreign, &m, w), c.Executables, c.Foreign)}
 	}
-	byClass := map[Class][]string{}
-	for _, key := range c.Executables {
-		one := *c
-		one.Executables = []string{key}
-		one.Foreign = nil
-		if slices.Contains(c.Foreign, key) {
-			one.Foreign = one.Executables
+	foreign := make(map[string]bool, len(c.Foreign))
+	for _, key := range c.Foreign {
+		foreign[key] = true
+	}
+	byClass, strange := map[Class][]string{}, map[Class][]string{}
+	for i, key := range c.Executables {
+		var own []string
+		if foreign[key] {
+			own = c.Executables[i : i+1]
 		}
-		class, _ := j.Class(&one)
+		class := j.class(c, c.Executables[i:i+1], own, &m, w)
 		byClass[class] = append(byClass[class], key)
+		strange[class] = append(strange[class], own...)
 	}
-	var parts []netpolicy.Connection
+	var parts []part
 	for _, class := range Classes() {
 		if keys := byClass[class]; len(keys) > 0 {
-			part := *c
-			part.Executables = keys
-			part.Foreign = slices.DeleteFunc(slices.Clone(c.Foreign), func(key string) bool { return !slices.Contains(keys, key) })
-			parts = append(parts, part)
+			parts = append(parts, one(class, keys, strange[class]))
 		}
 	}
 	return parts
 }
 
-func (j *Judge) finding(c *netpolicy.Connection) Finding {
-	class, rule := j.Class(c)
+func finding(c *netpolicy.Connection, class Class, rule string) Finding {
 	f := Finding{
 		Class: class, Direction: c.Direction, Peer: c.Peer, Names: c.Names, Protocol: c.Protocol, Port: c.Port,
 		Executables: c.Executables, Rule: rule, Outcome: c.Outcome, Count: c.Count, First: c.First, Last: c.Last, Text: c.String(),
@@ -79,9 +108,5 @@ func (j *Judge) finding(c *netpolicy.Connection) Finding {
 // Key tells findings apart that are worth a line of their own: of a running
 // stream each is shown once.
 func (f *Finding) Key() string {
-	key := string(f.Class) + "\x00" + f.Text
-	for _, x := range f.Executables {
-		key += "\x00" + x
-	}
-	return key
+	return string(f.Class) + "\x00" + f.Text + "\x00" + strings.Join(f.Executables, "\x00")
 }

@@ -84,7 +84,7 @@ func TestCase53Audit(t *testing.T) {
 			t.Fatal(err)
 		}
 		var classes []string
-		for _, f := range judge.Audit(list) {
+		for _, f := range mustAudit(t, judge, list) {
 			classes = append(classes, string(f.Class)+" "+f.Text)
 		}
 		return classes
@@ -155,7 +155,7 @@ func TestListenerOfSomebody(t *testing.T) {
 	}
 	listener.Listen = append(listener.Listen, profile.Listen{Proto: "tcp", Addr: "0.0.0.0", Port: 9999, By: []string{app}})
 	var got []string
-	for _, c := range Check(e, NewJudge(h, fates), observe(t, complete(listener))) {
+	for _, c := range mustCheck(t, e, NewJudge(h, fates), observe(t, complete(listener))) {
 		got = append(got, fmt.Sprintf("%s %s %s", c.Text, c.Class, c.Verdict))
 	}
 	if diff := cmp.Diff([]string{"listens on TCP/8080 expected unjudged", "listens on TCP/9999 new-port blocked"}, got); diff != "" {

@@ -28,29 +28,35 @@ type Checked struct {
 // Policy answers for the policy, or policies, that are about a workload.
 type Policy interface {
 	Allows(evaluate.Packet) bool
+	Looked() int64 // rules that all answers so far had to look at
 }
 
 // Check asks a policy about connections. The judge says what is blocked on
-// purpose.
-func Check(p Policy, j *Judge, list []netpolicy.Connection) []Checked {
+// purpose. The error is [netpolicy.ErrTooComplex].
+func Check(p Policy, j *Judge, list []netpolicy.Connection) ([]Checked, error) {
 	out := make([]Checked, 0, len(list))
+	w := &work{maxLooked}
 	for i := range list {
-		for _, c := range j.split(&list[i]) {
-			f := j.finding(&c)
-			out = append(out, Checked{j.verdict(p, &c, f.Class), f})
+		for _, part := range j.split(&list[i], w) {
+			before := p.Looked()
+			out = append(out, Checked{j.verdict(p, &part.Connection, part.finding.Class, w), part.finding})
+			w.left -= int(p.Looked() - before)
+			if err := w.enough(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return out
+	return out, nil
 }
 
-func (j *Judge) verdict(p Policy, c *netpolicy.Connection, class Class) Verdict {
+func (j *Judge) verdict(p Policy, c *netpolicy.Connection, class Class, w *work) Verdict {
 	if len(c.Packets) == 0 {
 		return Unjudged
 	}
 	if !slices.ContainsFunc(c.Packets, func(q evaluate.Packet) bool { return !p.Allows(q) }) {
 		return Allowed
 	}
-	if class == Expected && isListener(c) && !j.opensTo(c) {
+	if class == Expected && isListener(c) && !j.opensTo(c, w) {
 		return Unjudged // rules name who may connect, and nobody did
 	}
 	switch class {
@@ -58,21 +64,29 @@ func (j *Judge) verdict(p Policy, c *netpolicy.Connection, class Class) Verdict 
 		return Meant
 	case Expected, NewPeer, NewPort, NewExecutable:
 	}
-	if slices.ContainsFunc(j.hint.Omitted, func(o netpolicy.Omission) bool { return o.Direction == c.Direction && omits(o, c) }) {
+	if j.omits(c, w) {
 		return LeftOut
 	}
 	return Blocked
 }
 
 // opensTo reports whether a rule lets anyone connect to the port of a listener.
-func (j *Judge) opensTo(c *netpolicy.Connection) bool {
-	return slices.ContainsFunc(j.rules[netpolicy.Ingress].list, func(r netpolicy.Rule) bool {
-		return r.Peer.Kind == netpolicy.PeerAny && holds(r.Ports, c.Protocol, c.Port)
+func (j *Judge) opensTo(c *netpolicy.Connection, w *work) bool {
+	r := j.rules[netpolicy.Ingress]
+	m := r.match(c, w)
+	return slices.ContainsFunc(m.rules, func(i int) bool {
+		return r.list[i].Peer.Kind == netpolicy.PeerAny && holds(r.list[i].Ports, c.Protocol, c.Port)
 	})
 }
 
 // omits reports whether an omission is about a connection.
-func omits(o netpolicy.Omission, c *netpolicy.Connection) bool {
-	one := index([]netpolicy.Rule{{Peer: o.Peer}})
-	return holds(o.Ports, c.Protocol, c.Port) && len(one.of(c)) > 0
+func (j *Judge) omits(c *netpolicy.Connection, w *work) bool {
+	r := j.omitted[c.Direction]
+	for i := range r.of(c) {
+		w.left -= 1 + len(r.list[i].Ports)
+		if holds(r.list[i].Ports, c.Protocol, c.Port) {
+			return true
+		}
+	}
+	return false
 }

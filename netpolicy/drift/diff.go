@@ -59,7 +59,7 @@ func Diff(before, after *netpolicy.Hint) ([]Change, error) {
 		case was:
 			for _, c := range []*comparison{
 				{old: before.Allows(d), rules: after.Allows(d), part: Widened, whole: Added, why: unattributed},
-				{old: after.Allows(d), rules: before.Allows(d), part: Narrowed, whole: Removed, why: goneBecause(after, d)},
+				{old: after.Allows(d), rules: before.Allows(d), part: Narrowed, whole: Removed, why: goneBecause(after, d, budget)},
 			} {
 				changes, err := c.changes(budget)
 				if err != nil {
@@ -141,10 +141,13 @@ func (c *comparison) changes(budget *work) ([]Change, error) {
 			switch {
 			case part.moved:
 				kind, why = Moved, map[Kind]string{Widened: "another address of a name", Narrowed: "an address of a name was not seen again"}[c.part]
-			case whole && !peers.has(&r.Peer):
+			case whole && !peers.has(&r.Peer, budget):
 				kind = c.whole
 			}
 			out = append(out, change(kind, r, part, why))
+		}
+		if err := budget.step(1); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
@@ -186,7 +189,7 @@ func unattributed(r *netpolicy.Rule) string {
 }
 
 // goneBecause says how the executables of a rule explain that it is gone.
-func goneBecause(after *netpolicy.Hint, d netpolicy.Direction) func(*netpolicy.Rule) string {
+func goneBecause(after *netpolicy.Hint, d netpolicy.Direction, budget *work) func(*netpolicy.Rule) string {
 	dropped := map[string]bool{}
 	for _, o := range after.Tightened {
 		for _, key := range o.Executables {
@@ -210,7 +213,7 @@ func goneBecause(after *netpolicy.Hint, d netpolicy.Direction) func(*netpolicy.R
 		switch {
 		case len(names) > 0:
 			return "dropped: " + strings.Join(names, ", ")
-		case omitted.has(&r.Peer):
+		case omitted.has(&r.Peer, budget):
 			return "left out by an option"
 		}
 		return "not observed"

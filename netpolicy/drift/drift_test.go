@@ -143,7 +143,7 @@ func TestOwnEvidenceIsExpected(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range Check(e, NewJudge(h, fates), observe(t, p)) {
+		for _, c := range mustCheck(t, e, NewJudge(h, fates), observe(t, p)) {
 			kept := slices.ContainsFunc(c.Executables, func(key string) bool { return fates(key) == netpolicy.Kept })
 			switch c.Class {
 			case Expected:
@@ -185,7 +185,7 @@ func TestCheck(t *testing.T) {
 	later := base()
 	later.Connect = append(later.Connect, connect("tcp", "10.0.0.6", 6379, app), connect("tcp", "10.0.0.5", 5432, side), connect("tcp", "169.254.169.254", 80, app))
 	got := map[string]Verdict{}
-	for _, c := range Check(e, NewJudge(h, nil), observe(t, complete(later))) {
+	for _, c := range mustCheck(t, e, NewJudge(h, nil), observe(t, complete(later))) {
 		got[c.Text] = c.Verdict
 	}
 	want := map[string]Verdict{

@@ -43,10 +43,10 @@ func FuzzHints(f *testing.F) {
 		}
 		for _, h := range []*netpolicy.Hint{a, b} {
 			judge := NewJudge(h, nil)
-			judge.Audit(h.Connections())
-			judge.Audit(observe(t, complete(base())))
+			mustAudit(t, judge, h.Connections())
+			mustAudit(t, judge, observe(t, complete(base())))
 			if e, err := h.Evaluator(netpolicy.Core); err == nil {
-				Check(e, judge, h.Connections())
+				mustCheck(t, e, judge, h.Connections())
 			}
 		}
 		m, err := netpolicy.Merge(a, b)

@@ -52,8 +52,8 @@ func (x *peerIndex) rarest(p *netpolicy.Peer) string {
 
 // covers reports whether one peer of the index selects everything that p
 // selects.
-func (x *peerIndex) covers(p *netpolicy.Peer) bool {
-	fits := func(q *netpolicy.Peer) bool { return within(p, q) }
+func (x *peerIndex) covers(p *netpolicy.Peer, w *work) bool {
+	fits := func(q *netpolicy.Peer) bool { w.left--; return within(p, q) }
 	if slices.ContainsFunc(x.by[p.Namespace], fits) {
 		return true
 	}
@@ -67,8 +67,8 @@ func (x *peerIndex) covers(p *netpolicy.Peer) bool {
 
 // covered reports whether p selects everything that one peer of the index
 // selects.
-func (x *peerIndex) covered(p *netpolicy.Peer) bool {
-	fits := func(q *netpolicy.Peer) bool { return within(q, p) }
+func (x *peerIndex) covered(p *netpolicy.Peer, w *work) bool {
+	fits := func(q *netpolicy.Peer) bool { w.left--; return within(q, p) }
 	if len(p.PodSelector) > 0 {
 		return slices.ContainsFunc(x.have[x.rarest(p)], fits)
 	}
@@ -118,7 +118,7 @@ func newKnown(list []netpolicy.Rule) *known {
 }
 
 // has reports whether a peer has something in common with one of the rules'.
-func (k *known) has(p *netpolicy.Peer) bool {
+func (k *known) has(p *netpolicy.Peer, w *work) bool {
 	if slices.ContainsFunc(namesOf(p), func(name string) bool { return k.names[name] }) {
 		return true
 	}
@@ -128,5 +128,5 @@ func (k *known) has(p *netpolicy.Peer) bool {
 	case len(p.CIDRs) > 0:
 		return overlap(spansOf(p.CIDRs, p.Except), k.spans)
 	}
-	return k.peers.covers(p) || k.peers.covered(p)
+	return k.peers.covers(p, w) || k.peers.covered(p, w)
 }

@@ -3,6 +3,7 @@ package drift
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,12 +19,20 @@ import (
 // They add up: what any of them allows passes, in a direction that any of them
 // restricts; a direction that none restricts is open.
 type Policies struct {
-	Names []string // namespace/name of those that are about the workload, sorted
-	// ByName are those of them that call ports of the workload by name. Which
-	// numbers these are is not known, so they open none.
-	ByName []string
-	list   []*evaluate.Evaluator
+	names, byName []string
+	list          []*evaluate.Evaluator
+	looked        atomic.Int64
 }
+
+// Names are namespace/name of those that are about the workload, sorted.
+func (p *Policies) Names() []string { return slices.Sorted(slices.Values(p.names)) }
+
+// ByName are those of them that call ports of the workload by name, sorted. Which
+// numbers these are is not known, so they open none.
+func (p *Policies) ByName() []string { return slices.Sorted(slices.Values(p.byName)) }
+
+// Looked implements [Policy]. Each policy that is asked counts as a rule.
+func (p *Policies) Looked() int64 { return p.looked.Load() }
 
 // Allows implements [Policy].
 func (p *Policies) Allows(q evaluate.Packet) bool {
@@ -32,7 +41,11 @@ func (p *Policies) Allows(q evaluate.Packet) bool {
 		if !e.Restricts(q.Direction) {
 			continue
 		}
-		if restricted = true; e.Allows(q) {
+		restricted = true
+		before := e.Looked()
+		ok := e.Allows(q)
+		p.looked.Add(1 + e.Looked() - before)
+		if ok {
 			return true
 		}
 	}
@@ -75,11 +88,9 @@ func (p *Policies) Add(data []byte, w netpolicy.Workload) error {
 		return fmt.Errorf("reading network policy %q: %w", np.Name, err)
 	}
 	p.list = append(p.list, e)
-	p.Names = append(p.Names, np.Namespace+"/"+np.Name)
-	slices.Sort(p.Names)
+	p.names = append(p.names, np.Namespace+"/"+np.Name)
 	if slices.ContainsFunc(np.Spec.Ingress, namesPort) {
-		p.ByName = append(p.ByName, np.Namespace+"/"+np.Name)
-		slices.Sort(p.ByName)
+		p.byName = append(p.byName, np.Namespace+"/"+np.Name)
 	}
 	return nil
 }

@@ -55,11 +55,11 @@ func TestPoliciesAddUp(t *testing.T) {
 				t.Fatalf("%s: %v", tt.name, err)
 			}
 		}
-		if byName := strings.Contains(tt.name, "by name"); byName != (len(p.ByName) > 0) {
-			t.Errorf("%s: policies that call ports by name: %q", tt.name, p.ByName)
+		if byName := strings.Contains(tt.name, "by name"); byName != (len(p.ByName()) > 0) {
+			t.Errorf("%s: policies that call ports by name: %q", tt.name, p.ByName())
 		}
-		if len(p.Names) != tt.about {
-			t.Errorf("%s: %d policies are about the workload, want %d", tt.name, len(p.Names), tt.about)
+		if len(p.Names()) != tt.about {
+			t.Errorf("%s: %d policies are about the workload, want %d", tt.name, len(p.Names()), tt.about)
 		}
 		for what, ask := range map[string]struct {
 			p    evaluate.Packet

@@ -161,7 +161,7 @@ func (g *region) without(rule *netpolicy.Rule) (parts []rest, whole bool, err er
 		for ; i < len(atoms) && atoms[i].first <= last; i++ {
 			a := &atoms[i]
 			add(p, next, a.first-1, fresh)
-			r, all := a.without(&rule.Peer, spans)
+			r, all := a.without(&rule.Peer, spans, g.work)
 			if err := g.work.step(len(spans) + len(r.spans) + len(rule.Peer.Names)); err != nil {
 				return nil, false, err
 			}
@@ -186,14 +186,14 @@ func namesOf(p *netpolicy.Peer) []string {
 
 // without is what of a peer an atom does not allow, and whether that is all of
 // the peer.
-func (a *atom) without(p *netpolicy.Peer, spans []span) (r rest, all bool) {
+func (a *atom) without(p *netpolicy.Peer, spans []span, w *work) (r rest, all bool) {
 	switch {
 	case a.anyone:
 		return rest{}, false
 	case p.Kind == netpolicy.PeerAny:
 		return rest{}, true
 	case len(p.CIDRs) == 0:
-		return rest{}, !a.peers.covers(p)
+		return rest{}, !a.peers.covers(p, w)
 	}
 	names := namesOf(p)
 	lost := subtract(spans, a.spans)

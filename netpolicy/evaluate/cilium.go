@@ -40,6 +40,8 @@ func Cilium(p *cilium.Policy) (*Evaluator, error) {
 			}
 		}
 	}
+	e.ingress.index()
+	e.egress.index()
 	return e, nil
 }
 
@@ -62,7 +64,7 @@ func (s *ruleSet) addCilium(pods []cilium.Selector, cidrs []string, sets []ciliu
 			must[strings.TrimPrefix(k, cilium.LabelPrefix)] = v
 		}
 		rule.pod = labels.SelectorFromSet(must)
-		s.addSelector(rule, must)
+		s.pods.Add("", must, rule)
 	}
 	for _, c := range cidrs {
 		if err := s.addBlock(c, nil, ports); err != nil {

@@ -31,11 +31,8 @@ func Core(np *networkingv1.NetworkPolicy) (*Evaluator, error) {
 			return nil, err
 		}
 	}
-	for _, s := range []*ruleSet{e.ingress, e.egress} {
-		if s != nil {
-			s.anyone.normalize()
-		}
-	}
+	e.ingress.index()
+	e.egress.index()
 	return e, nil
 }
 
@@ -69,7 +66,7 @@ func (s *ruleSet) addCore(ports []networkingv1.NetworkPolicyPort, peers []networ
 		if rule.namespace, err = selector(p.NamespaceSelector); err != nil {
 			return err
 		}
-		s.addSelector(rule, must)
+		s.pods.Add("", must, rule)
 	}
 	return nil
 }

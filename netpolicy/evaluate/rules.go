@@ -12,19 +12,17 @@ import (
 
 // ruleSet is one restricted direction.
 type ruleSet struct {
-	anyone    portSet // of rules without peers
-	blocks    map[netip.Prefix][]blockRule
-	lengths   []int // of the prefixes in blocks
-	apart     bool  // blocks are not about pods and entities
-	byLabel   map[string][]selectorRule
-	selectors []selectorRule // that no label finds
-	entities  map[string][]portSet
-	names     map[string][]portSet
-	patterns  []patternRule
+	anyone   portSet // of rules without peers
+	blocks   Blocks[blockRule]
+	apart    bool // blocks are not about pods and entities
+	pods     Selectors[selectorRule]
+	entities map[string][]portSet
+	names    map[string][]portSet
+	patterns []patternRule
 }
 
 type blockRule struct {
-	except []netip.Prefix
+	except *Blocks[struct{}] // nil where none are
 	ports  portSet
 }
 
@@ -41,9 +39,14 @@ type patternRule struct {
 }
 
 func newRuleSet() *ruleSet {
-	return &ruleSet{
-		anyone: newPortSet(), blocks: map[netip.Prefix][]blockRule{}, byLabel: map[string][]selectorRule{},
-		entities: map[string][]portSet{}, names: map[string][]portSet{},
+	return &ruleSet{anyone: newPortSet(), entities: map[string][]portSet{}, names: map[string][]portSet{}}
+}
+
+// index makes the rules that were added found.
+func (s *ruleSet) index() {
+	if s != nil {
+		s.anyone.normalize()
+		s.pods.Index()
 	}
 }
 
@@ -58,61 +61,45 @@ func (s *ruleSet) addBlock(cidr string, excepts []string, set portSet) error {
 		if err != nil {
 			return fmt.Errorf("reading block: %w", err)
 		}
-		rule.except = append(rule.except, except.Masked())
+		if rule.except == nil {
+			rule.except = &Blocks[struct{}]{}
+		}
+		rule.except.Add(except, struct{}{})
 	}
-	block = block.Masked()
-	s.blocks[block] = append(s.blocks[block], rule)
-	if !slices.Contains(s.lengths, block.Bits()) {
-		s.lengths = append(s.lengths, block.Bits())
-	}
+	s.blocks.Add(block, rule)
 	return nil
 }
 
-// addSelector keeps a rule under one of the labels that its pods must have, so
-// that it is found by them.
-func (s *ruleSet) addSelector(r selectorRule, must map[string]string) {
-	best := ""
-	for k, v := range must {
-		if label := k + "=" + v; best == "" || label < best {
-			best = label
-		}
-	}
-	if best == "" {
-		s.selectors = append(s.selectors, r)
-		return
-	}
-	s.byLabel[best] = append(s.byLabel[best], r)
+// query is a packet, and how many rules were looked at for it.
+type query struct {
+	Packet
+	looked int64
 }
 
-func (s *ruleSet) byBlock(p Packet) bool {
-	if !p.Addr.IsValid() || s.apart && (p.Pod != nil || len(p.Entities) > 0) {
+func (s *ruleSet) allows(q *query) bool {
+	return s.anyone.has(q.Packet) || s.byBlock(q) || s.bySelector(q) || s.byEntity(q) || s.byName(q)
+}
+
+func (s *ruleSet) byBlock(q *query) bool {
+	if !q.Addr.IsValid() || s.apart && (q.Pod != nil || len(q.Entities) > 0) {
 		return false
 	}
-	for _, bits := range s.lengths {
-		prefix, err := p.Addr.Prefix(bits)
-		if err != nil {
-			continue // of the other family
-		}
-		for _, rule := range s.blocks[prefix] {
-			out := slices.ContainsFunc(rule.except, func(x netip.Prefix) bool { return x.Contains(p.Addr) })
-			if !out && rule.ports.has(p) {
-				return true
-			}
+	for rule := range s.blocks.Holding(q.Addr) {
+		q.looked++
+		if rule.ports.has(q.Packet) && (rule.except == nil || !rule.except.Hold(q.Addr)) {
+			return true
 		}
 	}
 	return false
 }
 
-func (s *ruleSet) bySelector(p Packet) bool {
-	if p.Pod == nil {
+func (s *ruleSet) bySelector(q *query) bool {
+	if q.Pod == nil {
 		return false
 	}
-	fits := func(r selectorRule) bool { return r.fits(p) }
-	if slices.ContainsFunc(s.selectors, fits) {
-		return true
-	}
-	for k, v := range p.Pod.Labels {
-		if slices.ContainsFunc(s.byLabel[k+"="+v], fits) {
+	for rule := range s.pods.Of("", q.Pod.Labels) {
+		q.looked++
+		if rule.fits(q.Packet) {
 			return true
 		}
 	}
@@ -127,28 +114,41 @@ func (r selectorRule) fits(p Packet) bool {
 	case r.in != "":
 		namespace = p.Pod.Namespace == r.in
 	}
-	return namespace && (r.pod == nil || r.pod.Matches(p.Pod.Labels)) && r.ports.has(p)
+	return namespace && r.ports.has(p) && (r.pod == nil || r.pod.Matches(p.Pod.Labels))
 }
 
-func (s *ruleSet) byEntity(p Packet) bool {
-	for _, e := range append(slices.Clone(p.Entities), cilium.EntityAll) {
-		if slices.ContainsFunc(s.entities[e], func(set portSet) bool { return set.has(p) }) {
+func (s *ruleSet) byEntity(q *query) bool {
+	for _, e := range append(slices.Clone(q.Entities), cilium.EntityAll) {
+		if q.hasAny(s.entities[e]) {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *ruleSet) byName(p Packet) bool {
-	if p.Pod != nil || len(p.Entities) > 0 {
-		return false // names give addresses, which are not about these
-	}
-	for _, name := range p.Names {
-		if slices.ContainsFunc(s.names[name], func(set portSet) bool { return set.has(p) }) {
+func (q *query) hasAny(sets []portSet) bool {
+	for _, set := range sets {
+		q.looked++
+		if set.has(q.Packet) {
 			return true
 		}
-		if slices.ContainsFunc(s.patterns, func(r patternRule) bool { return r.name.Matches(name) && r.ports.has(p) }) {
+	}
+	return false
+}
+
+func (s *ruleSet) byName(q *query) bool {
+	if q.Pod != nil || len(q.Entities) > 0 {
+		return false // names give addresses, which are not about these
+	}
+	for _, name := range q.Names {
+		if q.hasAny(s.names[name]) {
 			return true
+		}
+		for _, r := range s.patterns {
+			q.looked++
+			if r.ports.has(q.Packet) && r.name.Matches(name) {
+				return true
+			}
 		}
 	}
 	return false
