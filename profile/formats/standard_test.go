@@ -307,7 +307,7 @@ type standardPod struct {
 
 // standardEvent is a new event to decode a line of a format into.
 func standardEvent(format string) any {
-	switch format {
+	switch formatOf(format) {
 	case "tetragon":
 		return new(standardTetragon)
 	case "inspektor-gadget":

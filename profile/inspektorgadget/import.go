@@ -34,11 +34,14 @@ func Format() foreign.Format {
 func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) (*profile.Profile, error) {
 	records := foreign.NewLog(formatName, ordered(inputs), opts)
 	containers := foreign.NewContainers(opts, func(foreign.Subject) *recording { return newRecording() })
-	var r record // of every record, to make it once
+	var usual reader
 	err := records.Records(ctx, func(rec foreign.Record) error {
-		r = record{}
-		if err := foreign.DecodeExact(rec.Data, &r); err != nil {
-			return err
+		r, ok := usual.read(rec.Data)
+		if !ok {
+			r = &record{}
+			if err := foreign.DecodeExact(rec.Data, r); err != nil {
+				return err
+			}
 		}
 		gadget := r.gadget()
 		if gadget == "" {
@@ -48,7 +51,7 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 		if c == nil {
 			return nil
 		}
-		c.take(gadget, &r)
+		c.take(gadget, r)
 		return foreign.Fatal(c.facts.Err())
 	})
 	if err != nil {

@@ -15,25 +15,11 @@ type record struct {
 	Timestamp    stamp       `json:"timestamp"`
 	TimestampRaw foreign.Int `json:"timestamp_raw"`
 	Proc         proc        `json:"proc"`
-	Runtime      struct {
-		ContainerID   string `json:"containerId"`
-		ContainerName string `json:"containerName"`
-		ImageName     string `json:"containerImageName"`
-		ImageDigest   string `json:"containerImageDigest"`
-	} `json:"runtime"`
-	K8s struct {
-		Namespace     string `json:"namespace"`
-		PodName       string `json:"podName"`
-		ContainerName string `json:"containerName"`
-		PodLabels     string `json:"podLabels"`
-		Owner         struct {
-			Kind string `json:"kind"`
-			Name string `json:"name"`
-		} `json:"owner"`
-	} `json:"k8s"`
-	Comm *string     `json:"comm"` // of old gadgets
-	PID  foreign.Int `json:"pid"`
-	UID  foreign.Int `json:"uid"`
+	Runtime      container   `json:"runtime"`
+	K8s          pod         `json:"k8s"`
+	Comm         *string     `json:"comm"` // of old gadgets
+	PID          foreign.Int `json:"pid"`
+	UID          foreign.Int `json:"uid"`
 
 	Error    string      `json:"error"`
 	ErrorRaw foreign.Int `json:"error_raw"`
@@ -74,14 +60,36 @@ type record struct {
 	Capable bool    `json:"capable"`
 }
 
+type container struct {
+	ContainerID   string `json:"containerId"`
+	ContainerName string `json:"containerName"`
+	ImageName     string `json:"containerImageName"`
+	ImageDigest   string `json:"containerImageDigest"`
+}
+
+type pod struct {
+	Namespace     string `json:"namespace"`
+	PodName       string `json:"podName"`
+	ContainerName string `json:"containerName"`
+	PodLabels     string `json:"podLabels"`
+	Owner         owner  `json:"owner"`
+}
+
+type owner struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
 type proc struct {
 	Comm   string      `json:"comm"`
 	PID    foreign.Int `json:"pid"`
 	Creds  *creds      `json:"creds"`
-	Parent struct {
-		Comm string      `json:"comm"`
-		PID  foreign.Int `json:"pid"`
-	} `json:"parent"`
+	Parent parent      `json:"parent"`
+}
+
+type parent struct {
+	Comm string      `json:"comm"`
+	PID  foreign.Int `json:"pid"`
 }
 
 type creds struct {
@@ -93,13 +101,16 @@ type endpoint struct {
 	Addr  string      `json:"addr"`
 	Port  foreign.Int `json:"port"`
 	Proto protocol    `json:"proto"`
-	K8s   struct {
-		Kind      string `json:"kind"`
-		Name      string `json:"name"`
-		Namespace string `json:"namespace"`
-		Labels    string `json:"labels"`
-		PodLabels string `json:"podLabels"`
-	} `json:"k8s"`
+	K8s   object      `json:"k8s"`
+}
+
+// object is what is behind an address.
+type object struct {
+	Kind      string `json:"kind"`
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+	Labels    string `json:"labels"`
+	PodLabels string `json:"podLabels"`
 }
 
 // peer is the other end as a profile has it.
@@ -162,15 +173,19 @@ func (p *protocol) UnmarshalJSONFrom(in *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
-	switch token.String() {
-	case "6":
-		*p = "tcp"
-	case "17":
-		*p = "udp"
-	default:
-		*p = protocol(strings.ToLower(token.String()))
-	}
+	*p = protocolOf(token.String())
 	return nil
+}
+
+func protocolOf(s string) protocol {
+	switch s {
+	case "6":
+		return "tcp"
+	case "17":
+		return "udp"
+	default:
+		return protocol(strings.ToLower(s))
+	}
 }
 
 // text is a string, or a list of strings, which are joined by |.

@@ -79,7 +79,7 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 type importer struct {
 	opts       foreign.Options
 	containers *foreign.Containers[recording]
-	events     reader
+	usual      reader
 	dropped    int64
 }
 
@@ -110,7 +110,7 @@ func (t *importer) record(rec foreign.Record) error {
 	if bytes.HasPrefix(rec.Data, []byte(`{"process_exit":`)) {
 		return nil // the end of a process tells nothing that is kept
 	}
-	e, ok := t.events.read(rec.Data)
+	e, ok := t.usual.read(rec.Data)
 	if !ok {
 		e = &event{}
 		if err := foreign.DecodeExact(rec.Data, e); err != nil {
