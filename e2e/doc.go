@@ -1,6 +1,6 @@
 // Package e2e proves lathe on real images: Debian's nginx, a Flask application
 // on Debian's Python and a static Go program on Alpine, built on the spot from
-// the recipes in examples/. Each is run under strace, hardened with the profile
+// the recipes in examples/. Each is recorded by lathe, hardened with the profile
 // of that run at every level, and run again: it must answer what the profile
 // never saw, and hold no tools. The real cosign checks the signatures.
 //

@@ -10,18 +10,18 @@ import (
 )
 
 // TestDocuments runs the shell blocks of README and tutorial, in order, in a
-// directory that holds what their recording blocks would have left there: the
-// image web and its trace.log. Blocks with "go run" are those recordings, which
-// the other tests make with the same code.
+// directory that holds what their blocks with "go run" would have left there: the
+// image web, and trace.log from the program that the tutorial names.
 func TestDocuments(t *testing.T) {
 	nginx.prepare(t)
 	image, err := filepath.Abs(nginx.image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := filepath.Abs(nginx.logs[0])
-	if err != nil {
-		t.Fatal(err)
+	log := filepath.Join(t.TempDir(), "trace.log")
+	r := run(repository, nil, "go", "run", "./e2e/cmd/strace", "-o", log, image, "/", "/style.css")
+	if r.code != 0 {
+		t.Fatalf("tracing: %s", r.stderr)
 	}
 	for _, name := range []string{"README.md", "docs/tutorial.md"} {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// shellBlocks are the contents of the sh fences that do not record.
+// shellBlocks are the contents of the sh fences without "go run".
 func shellBlocks(markdown string) []string {
 	var blocks []string
 	for i, part := range strings.Split(markdown, "\n```") {

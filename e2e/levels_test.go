@@ -48,7 +48,7 @@ func TestStacks(t *testing.T) {
 // level files only what the profile saw has to work.
 func (s *stack) harden(t *testing.T) {
 	profiles := s.profiles(t)
-	before := readRoot(t, s.whole.Root())
+	before := readRoot(t, s.whole.root)
 	before.checkHasTools(t, s.Tools)
 	was := openTree(t, s.image)
 	steps := slices.Concat(s.Plain, s.Deep)
@@ -66,7 +66,7 @@ func (s *stack) harden(t *testing.T) {
 			checkPromised(t, was, is, level)
 			row = append(row, size(is))
 			bundle := unpack(t, image)
-			after := readRoot(t, bundle.Root())
+			after := readRoot(t, bundle.root)
 			after.checkNoTools(t, s.Stays)
 			after.checkDatabase(t, before)
 			if level != "binaries" && len(s.Stays) == 0 {

@@ -12,7 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lathe-build/lathe/e2e/container"
+	"github.com/lathe-build/lathe/e2e/live"
+	"github.com/lathe-build/lathe/record/sandbox"
 )
 
 // repository is the root of the checkout, seen from this package.
@@ -25,9 +26,17 @@ const password = "e2e"
 // directory where images and profiles are.
 var shared struct {
 	dir, lathe, key, public string
+	open                    []*live.Image // originals, closed at the end
 }
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv("LATHE_E2E_TAKE"); name != "" { // a recording's test, see takePlain
+		if err := takePlain(name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code, err := runTests(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -43,11 +52,14 @@ func runTests(m *testing.M) (code int, err error) {
 	if shared.dir, err = os.MkdirTemp("", "lathe-e2e-*"); err != nil {
 		return 1, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(shared.dir)) }()
-	// The image's user must be able to reach its root while it is recorded.
-	if err := os.Chmod(shared.dir, 0o755); err != nil {
-		return 1, err
-	}
+	defer func() {
+		for _, i := range shared.open {
+			err = errors.Join(err, i.Close())
+		}
+		if err = errors.Join(err, os.RemoveAll(shared.dir)); err != nil {
+			code = 1
+		}
+	}()
 	if shared.lathe = os.Getenv("LATHE_BIN"); shared.lathe == "" {
 		shared.lathe = filepath.Join(shared.dir, "lathe")
 		build := exec.Command("go", "build", "-o", shared.lathe, "./cmd/lathe")
@@ -78,13 +90,10 @@ func checkHost() error {
 			missing = append(missing, name)
 		}
 	}
-	if container.Runtime() == "" {
-		missing = append(missing, "runc")
-	}
 	if len(missing) > 0 {
 		return fmt.Errorf("not installed: %s: try `make deps`", strings.Join(missing, ", "))
 	}
-	return nil
+	return sandbox.Supported("")
 }
 
 // result is how a command ended.

@@ -23,10 +23,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"golang.org/x/sys/unix"
 
-	"github.com/lathe-build/lathe/e2e/container"
+	"github.com/lathe-build/lathe/e2e/live"
 	"github.com/lathe-build/lathe/image"
 	"github.com/lathe-build/lathe/internal/applier"
 	"github.com/lathe-build/lathe/internal/oddimage"
+	"github.com/lathe-build/lathe/record/sandbox"
 )
 
 // program is what the odd images run here.
@@ -46,7 +47,7 @@ func TestOddImagesConform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range cases {
+	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			if c.NotUmoci != "" {
 				t.Skipf("umoci cannot unpack it: %s", c.NotUmoci)
@@ -81,18 +82,18 @@ func TestOddImagesConform(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			bundle, err := container.Unpack(ctx, plain(ctx, t, filepath.Join(out, "image")), "latest", filepath.Join(dir, "bundle"))
-			if err != nil {
-				t.Fatal(err)
+			bundle := filepath.Join(dir, "bundle")
+			if r := run("", nil, "umoci", "unpack", "--image", plain(ctx, t, filepath.Join(out, "image"))+":latest", bundle); r.code != 0 {
+				t.Fatalf("umoci unpack: %s", r.stderr)
 			}
 			want := before.Describe(oddimage.Dropped)
-			if diff := cmp.Diff(want, describe(t, bundle.Root(), want)); diff != "" {
+			if diff := cmp.Diff(want, describe(t, filepath.Join(bundle, "rootfs"), want)); diff != "" {
 				t.Errorf("root (-want +got):\n%s", diff)
 			}
 			if c.OwnProgram {
 				return
 			}
-			checkRuns(ctx, t, bundle, fmt.Sprintf("odd-%d-%d", os.Getpid(), i))
+			checkRuns(ctx, t, filepath.Join(out, "image"))
 		})
 	}
 }
@@ -234,11 +235,34 @@ func attributes(name string) ([]string, error) {
 	return notes, nil
 }
 
-// checkRuns starts the image and waits for its output.
-func checkRuns(ctx context.Context, t *testing.T, b *container.Bundle, name string) {
+// checkRuns starts the image of a layout and waits for its output.
+func checkRuns(ctx context.Context, t *testing.T, layout string) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, container.Runtime(), "run", "--bundle", b.Dir, name)
-	if output, err := cmd.CombinedOutput(); err != nil || string(output) != "it runs\n" {
-		t.Errorf("running it: %q, %v", output, err)
+	i, err := live.Open(ctx, layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := i.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	store, err := i.Box.NewStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := i.Box.Start(ctx, store, sandbox.Options{Network: sandbox.Network{Mode: sandbox.NetworkNone}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-c.Ended():
+	case <-ctx.Done():
+	}
+	if _, err := c.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if c.ExitCode() != 0 || c.Logs() != "it runs\n" {
+		t.Errorf("running it: %q, code %d", c.Logs(), c.ExitCode())
 	}
 }

@@ -4,10 +4,10 @@ package e2e
 
 import (
 	"cmp"
-	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,8 +16,9 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/lathe-build/lathe/e2e/container"
+	"github.com/lathe-build/lathe/e2e/live"
 	"github.com/lathe-build/lathe/internal/debimage"
+	"github.com/lathe-build/lathe/record/sandbox"
 )
 
 // step is one thing that a probe does: a URL path to get, a command of the
@@ -38,9 +39,10 @@ func (s step) name() string {
 
 // scenario is a way to start a container.
 type scenario struct {
-	Name  string         `json:"name"`
-	Empty []string       `json:"empty,omitempty"` // directories that a tmpfs hides
-	Owner map[string]int `json:"owner,omitempty"` // directories that are a volume of somebody's
+	Name    string   `json:"name"`
+	Empty   []string `json:"empty,omitempty"`   // directories that a tmpfs hides
+	Volumes []string `json:"volumes,omitempty"` // besides those of the image
+	Owner   int      `json:"owner,omitempty"`   // of all volumes; 0: as the image has it
 
 	Unseen bool   `json:"unseen,omitempty"` // not recorded, only judged
 	Again  []step `json:"again,omitempty"`  // what is asked after a restart on the same volumes
@@ -61,11 +63,11 @@ type stack struct {
 	Plain     []step     `json:"plain"` // what the profile sees
 	Deep      []step     `json:"deep"`  // what it never saw
 
-	once  sync.Once
-	image string            // OCI layout of the original
-	whole *container.Bundle // the original, unpacked: never started itself
-	logs  []string          // of strace, one a scenario
-	err   error
+	once     sync.Once
+	image    string    // OCI layout of the original
+	whole    *unpacked // the original
+	recorded []string  // profiles, one a scenario
+	err      error
 }
 
 // readStack reads a stack's probes; an error is that of its preparation.
@@ -114,8 +116,11 @@ func (s *stack) build(t *testing.T) {
 
 // unpack unpacks the original.
 func (s *stack) unpack(t *testing.T) {
-	if s.err == nil {
-		s.whole, s.err = container.Unpack(t.Context(), s.image, debimage.Tag, s.image+".bundle")
+	if s.err != nil {
+		return
+	}
+	if s.whole, s.err = unpackTo(t.Context(), s.image, s.image+".bundle"); s.err == nil {
+		shared.open = append(shared.open, s.whole.Image)
 	}
 }
 
@@ -136,7 +141,7 @@ func buildExample(t *testing.T, dir, to, alpine string) error {
 	return debimage.WriteLayout(img, to)
 }
 
-// record runs each scenario that is to be seen with the plain probe under strace.
+// record records each scenario that is to be seen with the plain probe.
 func (s *stack) record(t *testing.T) {
 	for i := range s.Scenarios {
 		if s.err != nil {
@@ -145,184 +150,116 @@ func (s *stack) record(t *testing.T) {
 		if s.Scenarios[i].Unseen {
 			continue
 		}
-		log := s.image + "." + strconv.Itoa(i) + ".strace"
-		s.logs = append(s.logs, log)
-		s.err = s.recordScenario(t, &s.Scenarios[i], log)
+		profile := s.image + "." + strconv.Itoa(i) + ".json"
+		s.recorded = append(s.recorded, profile)
+		s.err = s.recordScenario(t, &s.Scenarios[i], profile)
 	}
 }
 
-func (s *stack) recordScenario(t *testing.T, sc *scenario, log string) (err error) {
-	bundle := fresh(t, s.whole)
-	if err := sc.set(bundle.Root()); err != nil {
-		return err
-	}
-	c, err := container.Record(t.Context(), bundle, log)
+// recordScenario records by the binary, of which this program is the test.
+func (s *stack) recordScenario(t *testing.T, sc *scenario, profile string) error {
+	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	defer func() { err = cmp.Or(err, c.Stop(t.Context())) }()
-	if err := s.ready(t, c); err != nil {
-		return err
+	args := []string{
+		"record", "oci:" + s.image, "--name", s.name, "--scenarios", "none", "--network", "none",
+		"--publish", strconv.Itoa(s.Port), "--stop-timeout", stopLimit.String(), "-o", profile,
 	}
-	_, err = s.take(t, c, s.Plain)
-	return err
-}
-
-// set makes the root filesystem of a container what the scenario starts with.
-func (sc *scenario) set(root string) error {
 	for _, dir := range sc.Empty {
-		entries, err := os.ReadDir(filepath.Join(root, dir))
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if err := os.RemoveAll(filepath.Join(root, dir, e.Name())); err != nil {
-				return err
-			}
-		}
+		args = append(args, "--tmpfs", dir)
 	}
-	for dir, owner := range sc.Owner {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+	for _, dir := range sc.Volumes {
+		from := filepath.Join(t.TempDir(), "volume")
+		if err := errors.Join(os.Mkdir(from, 0o755), os.Chown(from, sc.Owner, sc.Owner)); err != nil {
 			return err
 		}
-		if err := os.Chown(filepath.Join(root, dir), owner, owner); err != nil {
-			return err
-		}
+		args = append(args, "--volume", from+":"+dir)
+	}
+	env := []string{"LATHE_E2E_TAKE=" + s.name, "LATHE_E2E_ROOT=" + s.whole.root}
+	if r := run("", env, shared.lathe, append(args, "--", self)...); r.code != 0 {
+		return fmt.Errorf("lathe %s: exit %d\n%s%s", strings.Join(args, " "), r.code, r.stdout, r.stderr)
 	}
 	return nil
 }
 
-// profiles imports the recorded logs and returns the arguments that name them.
+// profiles are the arguments that name what was recorded.
 func (s *stack) profiles(t *testing.T) []string {
 	t.Helper()
 	s.prepare(t)
-	dir := t.TempDir()
 	var args []string
-	for i, log := range s.logs {
-		name := filepath.Join(dir, strconv.Itoa(i)+".json")
-		lathe(t, "profile", "import", "--from", "strace", "--complete", "--name", s.name, "--image", "oci:"+s.image,
-			"--entrypoint", s.Program, "-o", name, log)
+	for _, name := range s.recorded {
 		args = append(args, "--profile", name)
 	}
 	return args
 }
 
-// unpack unpacks the image of a layout.
-func unpack(t *testing.T, layout string) *container.Bundle {
+// answers starts an image in a scenario and returns what each step answers,
+// checked.
+func (s *stack) answers(t *testing.T, image *unpacked, sc *scenario, steps []step) map[string]string {
 	t.Helper()
-	bundle, err := container.Unpack(t.Context(), layout, debimage.Tag, filepath.Join(t.TempDir(), "bundle"))
+	store, err := image.Box.NewStore()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bundle
-}
-
-// fresh is a bundle that can be started and written to.
-func fresh(t *testing.T, image *container.Bundle) *container.Bundle {
-	t.Helper()
-	bundle, release, err := image.Fresh(filepath.Join(t.TempDir(), "fresh"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := release(); err != nil {
-			t.Error(err)
-		}
-	})
-	return bundle
-}
-
-// answers starts an unpacked image in a scenario and returns what each step
-// answers, checked.
-func (s *stack) answers(t *testing.T, image *container.Bundle, sc *scenario, steps []step) map[string]string {
-	t.Helper()
-	bundle := fresh(t, image)
-	if err := sc.set(bundle.Root()); err != nil {
-		t.Fatal(err)
-	}
-	out := s.ask(t, bundle, "", steps)
+	o := s.options(sc)
+	out := s.ask(t, image, store, o, steps)
 	if len(sc.Again) > 0 {
-		s.ask(t, bundle, "-again", sc.Again)
-	}
-	return out
-}
-
-// ask starts a bundle, takes steps and stops it.
-func (s *stack) ask(t *testing.T, bundle *container.Bundle, suffix string, steps []step) map[string]string {
-	t.Helper()
-	ctx := t.Context()
-	name := "lathe-e2e-" + strings.NewReplacer("/", "-", " ", "-", ",", "").Replace(t.Name()) + "-" + filepath.Base(shared.dir) + suffix
-	c, err := container.Start(ctx, bundle, name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := c.Stop(ctx); err != nil {
-			t.Error(err)
+		if image.Box.HasVolumes(o) { // they are what stays
+			if err := store.Renew(); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}()
-	if err := s.ready(t, c); err != nil {
-		t.Fatal(err)
+		s.ask(t, image, store, o, sc.Again)
 	}
-	out, err := s.take(t, c, steps)
-	if err != nil {
+	if err := store.Remove(); err != nil {
 		t.Error(err)
 	}
 	return out
 }
 
-// readyLimit is how long a server may answer that it is not ready yet.
-const readyLimit = time.Minute
+// stopLimit is how long a server may take to stop.
+const stopLimit = time.Minute
 
-// ready waits until the server answers, and not only listens.
-func (s *stack) ready(t *testing.T, c *container.Container) error {
-	ctx, cancel := context.WithTimeout(t.Context(), readyLimit)
-	defer cancel()
-	if err := c.Ready(ctx, s.Port); err != nil || len(s.Ready) == 0 {
-		return err
+// options are how a scenario starts its container.
+func (s *stack) options(sc *scenario) sandbox.Options {
+	o := sandbox.Options{
+		Network: sandbox.Network{Mode: sandbox.NetworkNone}, Publish: live.Loopback(s.Port),
+		VolumeOwner: sc.Owner, Grace: stopLimit,
 	}
-	for tick := time.NewTicker(200 * time.Millisecond); ; {
-		_, err := c.RunFrom(ctx, s.whole.Root(), slices.Concat(s.Client, s.Ready))
-		if err == nil {
-			tick.Stop()
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return err
-		}
+	for _, dir := range sc.Empty {
+		o.Mounts = append(o.Mounts, sandbox.Mount{Type: sandbox.MountTmpfs, Target: dir})
 	}
+	for _, dir := range sc.Volumes {
+		o.Mounts = append(o.Mounts, sandbox.Mount{Type: sandbox.MountVolume, Target: dir})
+	}
+	return o
 }
 
-// take takes the steps of a probe, up to the first that cannot be taken at all.
-func (s *stack) take(t *testing.T, c *container.Container, steps []step) (map[string]string, error) {
+// ask starts a container, takes steps and stops it.
+func (s *stack) ask(t *testing.T, image *unpacked, store *sandbox.Store, o sandbox.Options, steps []step) map[string]string {
 	t.Helper()
 	ctx := t.Context()
-	out := map[string]string{}
-	for _, p := range steps {
-		var got string
-		var err error
-		switch {
-		case p.Get != "":
-			answer, failed := c.Get(ctx, s.Port, p.Get)
-			if got, err = answer.Body, failed; err == nil && answer.Status != cmp.Or(p.Status, 200) {
-				t.Errorf("%s: status %d: %s", p.name(), answer.Status, answer.Body)
-			}
-		case len(p.Ask) > 0:
-			got, err = c.RunFrom(ctx, s.whole.Root(), slices.Concat(s.Client, p.Ask))
-		case len(p.Run) > 0:
-			got, err = c.RunFrom(ctx, s.whole.Root(), p.Run)
-		default:
-			got, err = c.Run(ctx, p.Inside)
+	c, err := image.Box.Start(ctx, store, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		killed, err := c.Stop(ctx)
+		if killed {
+			err = errors.Join(err, errors.New("it had to be killed"))
 		}
 		if err != nil {
-			return out, err
+			t.Errorf("stopping: %v\n%s", err, c.Logs())
 		}
-		if !strings.Contains(got, p.Want) {
-			t.Errorf("%s: want %q in the answer: %s", p.name(), p.Want, got)
-		}
-		out[p.name()] = got
+	}()
+	if err := live.Ready(ctx, c, s.Port); err != nil {
+		t.Fatal(err)
 	}
-	return out, nil
+	at := place{pid: c.PID(), address: c.Ports()[0].Host.String(), client: s.whole.root}
+	out, err := s.take(ctx, at, steps)
+	if err != nil {
+		t.Errorf("%v\n%s", err, c.Logs())
+	}
+	return out
 }

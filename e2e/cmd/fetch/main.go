@@ -5,8 +5,8 @@
 //
 //	go run ./e2e/cmd/fetch -port 8080 .build/nginx /
 //
-// As root it uses runc or crun with umoci, else podman or docker. Where none of
-// them works it says so and succeeds: there is nothing to show.
+// As root it uses runc or crun, else podman or docker. Where none of them works
+// it says so and succeeds: there is nothing to show.
 package main
 
 import (
@@ -16,12 +16,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
+	"time"
 
-	"github.com/lathe-build/lathe/e2e/container"
+	"github.com/lathe-build/lathe/e2e/live"
+	"github.com/lathe-build/lathe/record/sandbox"
 )
 
 func main() {
@@ -33,37 +33,35 @@ func main() {
 	}
 }
 
+// server is a started image.
+type server struct {
+	address string
+	with    string // what runs it
+	stop    func(context.Context) error
+}
+
 func run(ctx context.Context) (err error) {
 	port := flag.Int("port", 8080, "TCP port of the server")
-	tag := flag.String("tag", "latest", "tag of the image in the layout")
 	flag.Parse()
 	if flag.NArg() < 2 {
-		return errors.New("usage: fetch [-port N] [-tag TAG] LAYOUT PATH…")
+		return errors.New("usage: fetch [-port N] LAYOUT PATH…")
 	}
-	temp, err := os.MkdirTemp("", "lathe-fetch-*")
-	if err != nil {
-		return fmt.Errorf("making a directory: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	c, with, err := start(ctx, temp, flag.Arg(0), *tag, *port)
+	s, err := start(ctx, flag.Arg(0), *port)
 	if err != nil {
 		return err
 	}
-	if c == nil {
-		_, err := fmt.Println("skipped: no runtime works here (runc or crun with umoci as root, podman, or docker)") //nolint:forbidigo // a program's output
+	if s == nil {
+		_, err := fmt.Println("skipped: no runtime works here (runc or crun as root, podman, or docker)") //nolint:forbidigo // a program's output
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Stop(context.WithoutCancel(ctx))) }()
-	if err := c.Ready(ctx, *port); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, s.stop(context.WithoutCancel(ctx))) }()
 	for _, path := range flag.Args()[1:] {
-		answer, err := c.Get(ctx, *port, path)
+		answer, err := get(ctx, s.address, path)
 		if err != nil {
 			return err
 		}
 		fmt.Printf("%s %d %s, %d bytes (%s)\n", //nolint:forbidigo // a program's output
-			path, answer.Status, http.StatusText(answer.Status), len(answer.Body), with)
+			path, answer.Status, http.StatusText(answer.Status), len(answer.Body), s.with)
 		if answer.Status != http.StatusOK {
 			return fmt.Errorf("%s answered %d", path, answer.Status)
 		}
@@ -71,21 +69,67 @@ func run(ctx context.Context) (err error) {
 	return nil
 }
 
-// start starts the image with what the host has; the container is nil where it
-// has nothing.
-func start(ctx context.Context, temp, layout, tag string, port int) (c *container.Container, with string, err error) {
-	if _, err := exec.LookPath("umoci"); err == nil && os.Geteuid() == 0 && container.Runtime() != "" {
-		bundle, err := container.Unpack(ctx, layout, tag, filepath.Join(temp, "bundle"))
-		if err != nil {
-			return nil, "", err
+// get asks until there is an answer: an engine's proxy accepts connections
+// before the container does.
+func get(ctx context.Context, address, path string) (live.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		answer, err := live.Get(ctx, address, path)
+		if err == nil {
+			return answer, nil
 		}
-		c, err = container.Start(ctx, bundle, filepath.Base(temp))
-		return c, filepath.Base(container.Runtime()), err
+		select {
+		case <-ctx.Done():
+			return answer, err
+		case <-tick.C:
+		}
 	}
-	engine := container.Engine(ctx)
-	if engine == "" {
-		return nil, "", nil
+}
+
+// start starts the image with what the host has; there is no server where it
+// has nothing.
+func start(ctx context.Context, layout string, port int) (*server, error) {
+	if sandbox.Supported("") == nil {
+		return startHere(ctx, layout, port)
 	}
-	c, err = container.StartEngine(ctx, engine, layout, tag, port)
-	return c, engine, err
+	for _, engine := range []string{"podman", "docker"} {
+		if answers(ctx, engine) {
+			return startEngine(ctx, engine, layout, port)
+		}
+	}
+	return nil, nil //nolint:nilnil // nothing to start it with is not an error
+}
+
+// startHere starts the image as lathe does.
+func startHere(ctx context.Context, layout string, port int) (_ *server, err error) {
+	i, err := live.Open(ctx, layout)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, i.Close())
+		}
+	}()
+	store, err := i.Box.NewStore()
+	if err != nil {
+		return nil, err
+	}
+	o := sandbox.Options{Network: sandbox.Network{Mode: sandbox.NetworkNone}, Publish: live.Loopback(port)}
+	c, err := i.Box.Start(ctx, store, o)
+	if err != nil {
+		return nil, err
+	}
+	stop := func(ctx context.Context) error {
+		_, err := c.Stop(ctx)
+		return errors.Join(err, i.Close())
+	}
+	if err := live.Ready(ctx, c, port); err != nil {
+		_, stopped := c.Stop(context.WithoutCancel(ctx))
+		return nil, errors.Join(err, stopped)
+	}
+	return &server{address: c.Ports()[0].Host.String(), with: "lathe's sandbox", stop: stop}, nil
 }
