@@ -17,10 +17,7 @@ const maxRounds = 20
 // adopt takes over what runs in the target already: its processes, and what
 // they have mapped and open.
 func (r *Recorder) adopt(ctx context.Context) error {
-	ns, err := namespaceOf(fmt.Sprint(r.opts.Target.PID))
-	if err != nil {
-		return err
-	}
+	ns := r.number
 	r.folder.entered = true
 	a := adopter{kernel: r.kernel, folder: r.folder, namespace: ns, keys: map[int]string{}}
 	for range maxRounds {
@@ -38,7 +35,7 @@ func (r *Recorder) adopt(ctx context.Context) error {
 	if err := r.kernel.target(ns); err != nil {
 		return err
 	}
-	_, err = a.round()
+	_, err := a.round()
 	return err
 }
 

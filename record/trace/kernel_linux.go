@@ -193,7 +193,15 @@ func (k *kernel) counters() (counters, error) {
 			sums[i] += n
 		}
 	}
-	return countersOf(sums), nil
+	c := countersOf(sums)
+	for name, program := range k.collection.Programs {
+		stats, err := program.Stats()
+		if err != nil {
+			return counters{}, fmt.Errorf("asking how often the eBPF program %s did not run: %w", name, err)
+		}
+		c.misses += stats.RecursionMisses
+	}
+	return c, nil
 }
 
 // syscalls is the numbers of the system calls that were made.

@@ -233,6 +233,8 @@ func TestSource(t *testing.T) {
 		"32 bits":       {end: ending{hooks: all, counters: counters{compat: 1}}, note: "32 bits"},
 		"processes":     {end: ending{hooks: all, counters: counters{procs: 1}}, note: "too many to follow"},
 		"interrupted":   {end: ending{hooks: all, counters: counters{busy: 1}}, note: "while another one"},
+		"tables":        {end: ending{hooks: all, counters: counters{tables: 4}}, note: "4 changes of the recorder's tables"},
+		"not run":       {end: ending{hooks: all, counters: counters{misses: 2}}, note: "2 times the kernel did not run"},
 		"still running": {end: ending{hooks: all, running: 2}, note: "2 processes still ran"},
 		"attached":      {end: ending{hooks: all}, opts: Options{Target: Target{Running: true}}, note: "attached"},
 		"nothing ran":   {end: ending{hooks: all}, change: func(f *folder) { f.entered = false }, note: "nothing was executed"},

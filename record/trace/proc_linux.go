@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -26,6 +27,20 @@ func namespaceOf(pid string) (uint32, error) {
 		return 0, fmt.Errorf("reading the mount namespace of process %s: %q is none", pid, link)
 	}
 	return uint32(n), nil
+}
+
+// holdNamespace is the mount namespace of a process, and its number. The number
+// is not given to another one until the file is closed.
+func holdNamespace(pid int) (*os.File, uint32, error) {
+	file, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid))
+	if err != nil {
+		return nil, 0, fmt.Errorf("opening the mount namespace of process %d (this needs root or CAP_SYS_PTRACE): %w", pid, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("reading the mount namespace of process %d: %w", pid, err), file.Close())
+	}
+	return file, uint32(st.Ino), nil //nolint:gosec // numbers of namespaces have 32 bits
 }
 
 // cgroupID is the id by which the kernel knows a control group: the inode of

@@ -18,6 +18,8 @@ import (
 // Recorder records one container. Its methods may be called concurrently.
 type Recorder struct {
 	kernel *kernel
+	target *os.File // the mount namespace, held; nil for a control group
+	number uint32   // of target
 	reader *ringbuf.Reader
 	opts   Options
 	start  time.Time
@@ -60,7 +62,7 @@ func Start(ctx context.Context, opts Options) (*Recorder, error) {
 	}
 	r := &Recorder{kernel: k, opts: opts, start: time.Now(), done: make(chan struct{}), folder: newFolder(opts, namesOf(runtime.GOARCH))}
 	if err := r.begin(ctx); err != nil {
-		return nil, errors.Join(err, k.close())
+		return nil, errors.Join(err, k.close(), r.release())
 	}
 	go r.read()
 	go r.look()
@@ -113,11 +115,10 @@ func (r *Recorder) aim() error {
 		}
 		return r.kernel.configure(c)
 	}
-	ns, err := namespaceOf(fmt.Sprint(t.PID))
-	if err != nil {
+	if r.target, r.number, err = holdNamespace(t.PID); err != nil {
 		return err
 	}
-	if ns == own {
+	if r.number == own {
 		return fmt.Errorf("process %d is in the mount namespace of this process and not in that of a container", t.PID)
 	}
 	r.folder.mounts = mountsOf(t.PID)
@@ -125,7 +126,7 @@ func (r *Recorder) aim() error {
 	if t.Running {
 		return r.kernel.configure(c) // adopt aims once all processes are known
 	}
-	return errors.Join(r.kernel.target(ns), r.kernel.configure(c))
+	return errors.Join(r.kernel.target(r.number), r.kernel.configure(c))
 }
 
 func oneIf(on bool) uint32 {
@@ -222,37 +223,15 @@ func (r *Recorder) Progress() Progress {
 	return p
 }
 
-// settleTime is how long Stop waits for processes that are about to end: under
-// load a container's engine reports the end before the kernel is through.
-const settleTime = 2 * time.Second
-
-// settled counts the processes that still run, once none does or some time has
-// passed.
-func (r *Recorder) settled(ctx context.Context) (int, error) {
-	timed, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		n, err := r.kernel.running()
-		if n == 0 || err != nil || r.opts.Target.Running {
-			return n, err
-		}
-		select {
-		case <-timed.Done():
-			return n, nil
-		case <-tick.C:
-		}
-	}
-}
-
 // Stop ends the recording and makes the profile: native, valid, not bound to an
 // image. It should be called when the container has ended, since what runs
-// longer makes the profile incomplete.
+// longer makes the profile incomplete. It need not wait for stragglers: the
+// kernel reports the end of a container's first process after it has run the
+// programs for the ends of all others in its PID namespace.
 func (r *Recorder) Stop(ctx context.Context) (*profile.Profile, error) {
 	end := ending{end: time.Now(), start: r.start, kernel: kernelRelease(), arch: runtime.GOARCH, hooks: r.kernel.hooks}
 	var err error
-	if end.running, err = r.settled(ctx); err != nil {
+	if end.running, err = r.kernel.running(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	if err := r.kernel.detach(); err != nil {
@@ -312,5 +291,14 @@ func (r *Recorder) Close() error {
 	}
 	err := r.reader.Close()
 	<-r.done
-	return errors.Join(err, r.kernel.close())
+	return errors.Join(err, r.kernel.close(), r.release())
+}
+
+// release lets go of the namespace: what has its number is not the target any
+// more.
+func (r *Recorder) release() error {
+	if r.target == nil {
+		return nil
+	}
+	return r.target.Close()
 }

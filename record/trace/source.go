@@ -10,7 +10,8 @@ import (
 
 // counters is what the kernel side counted, see COUNT_... in bpf/event.h.
 type counters struct {
-	lost, trunc, pathErr, fdErr, compat, procs, busy, uringNet, uringFile, events uint64
+	lost, trunc, pathErr, fdErr, compat, procs, busy, uringNet, uringFile, events, tables uint64
+	misses                                                                                uint64 // of programs that the kernel did not run
 }
 
 const maxCounters = 16
@@ -18,13 +19,13 @@ const maxCounters = 16
 func countersOf(n [maxCounters]uint64) counters {
 	return counters{
 		lost: n[0], trunc: n[1], pathErr: n[2], fdErr: n[3], compat: n[4], procs: n[5], busy: n[6],
-		uringNet: n[7], uringFile: n[8], events: n[9],
+		uringNet: n[7], uringFile: n[8], events: n[9], tables: n[10],
 	}
 }
 
 // missed is how many events hide something.
 func (c counters) missed() uint64 {
-	return c.lost + c.trunc + c.pathErr + c.fdErr + c.compat + c.procs + c.busy
+	return c.lost + c.trunc + c.pathErr + c.fdErr + c.compat + c.procs + c.busy + c.tables + c.misses
 }
 
 // hooks says which optional programs run.
@@ -95,6 +96,8 @@ func (f *folder) reasons(end ending) []string {
 	add(int64(c.compat), "%d system calls of another architecture (32 bits) were not followed")
 	add(int64(c.procs), "%d processes were too many to follow")
 	add(int64(c.busy), "%d events came while another one was being recorded")
+	add(int64(c.tables), "%d changes of the recorder's tables in the kernel were refused")
+	add(int64(c.misses), "%d times the kernel did not run a program of the recorder, since it ran already")
 	add(f.overflown, "%d programs or connections were beyond the recorder's limits")
 	add(f.facts.Lost(), "%d facts were beyond the recorder's limits")
 	add(f.odd, "%d events could not be understood")

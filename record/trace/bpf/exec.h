@@ -23,14 +23,17 @@ static __always_inline bool in_cgroup(struct cgroup *cgroup)
 	return false;
 }
 
-/* is_target reports whether this process, which executes something, is in the container. */
+/*
+ * is_target reports whether this process, which executes something, is in the
+ * container. The loader holds the namespace that it names: the kernel gives the
+ * number of one that has ended to the next. So none is learned from a cgroup.
+ */
 __noinline int is_target(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	u32 mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	struct config *c = configuration();
 	struct cgroup_subsys_state *pids;
-	u32 one = 1;
 
 	if (bpf_map_lookup_elem(&targets, &mntns))
 		return 1;
@@ -45,7 +48,6 @@ __noinline int is_target(void)
 		if (!pids || !in_cgroup(BPF_CORE_READ(pids, cgroup)))
 			return 0;
 	}
-	bpf_map_update_elem(&targets, &mntns, &one, BPF_ANY);
 	return 1;
 }
 
@@ -77,8 +79,11 @@ __noinline u64 do_exec(u64 file_at, u64 filename, u64 interp)
 		return 0;
 	reset(s, EVENT_EXEC);
 	n = bpf_probe_read_kernel_str(s->data, MAX_STRING, (void *)filename);
-	if (n <= 0)
+	if (n <= 0) {
+		count(COUNT_PATHERR);
+		s->data[0] = 0;
 		n = 1;
+	}
 	asm volatile("" : "+r"(n));
 	if (n < 1 || n > MAX_STRING)
 		return 0;

@@ -33,6 +33,7 @@
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
+#define ENOENT 2
 #define EFAULT 14
 #define EBADF 9
 #define ERESTARTSYS 512
@@ -153,9 +154,10 @@ struct {
 	__type(value, u32);
 } bound SEC(".maps");
 
-/* TCP connections under way, by the address of their socket. */
+/* TCP connections under way, by the address of their socket. Every one leaves
+ * that state, so that what does not fit is known and counted. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
 	__type(key, u64);
 	__type(value, struct proc);
@@ -167,6 +169,13 @@ static __always_inline void count(u32 which)
 
 	if (n)
 		(*n)++;
+}
+
+/* tabled counts a change of a table that the kernel refused. */
+static __always_inline void tabled(long refused)
+{
+	if (refused && refused != -ENOENT)
+		count(COUNT_TABLES);
 }
 
 static __always_inline u64 mix(u64 h, u64 v)
@@ -259,7 +268,7 @@ static __always_inline void mark(u64 key, long refused)
 		return;
 	}
 	count(COUNT_EVENTS);
-	bpf_map_update_elem(&seen, &key, &one, BPF_ANY);
+	bpf_map_update_elem(&seen, &key, &one, BPF_ANY); /* one that is refused is sent twice */
 }
 
 __noinline int send(u64 key, u32 len)

@@ -207,7 +207,7 @@ __noinline int do_local(u32 type)
 		u32 one = 1;
 
 		if (read_address(s, s->args[1], s->args[2]) && *(u16 *)&s->sa[2]) {
-			bpf_map_update_elem(&bound, &s->sock_ino, &one, BPF_ANY);
+			tabled(bpf_map_update_elem(&bound, &s->sock_ino, &one, BPF_ANY));
 			s->net.locks |= PORT_LOCKED;
 		}
 		if (s->net.type == SOCK_STREAM)

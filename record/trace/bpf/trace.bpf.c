@@ -153,7 +153,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	u32 tgid = BPF_CORE_READ(task, tgid);
 
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
-		bpf_map_delete_elem(&procs, &tgid);
+		tabled(bpf_map_delete_elem(&procs, &tgid));
 	return 0;
 }
 
@@ -173,7 +173,7 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 
 		proc = bpf_map_lookup_elem(&procs, &tgid);
 		if (proc)
-			bpf_map_update_elem(&dialing, &at, proc, BPF_ANY);
+			tabled(bpf_map_update_elem(&dialing, &at, proc, BPF_ANY));
 		return 0;
 	}
 	if (old != TCP_SYN_SENT)
@@ -185,7 +185,7 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 	e.head.exe = proc->exe;
 	e.head.epoch = current_epoch();
 	e.head.type = EVENT_TCP;
-	bpf_map_delete_elem(&dialing, &at);
+	tabled(bpf_map_delete_elem(&dialing, &at));
 	read_sock(sk, &e.net);
 	e.net.state = new;
 	if (new != TCP_ESTABLISHED)

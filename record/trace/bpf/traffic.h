@@ -55,7 +55,7 @@ static __always_inline u32 first_on(struct scratch *s, bool out)
 	first = bpf_map_lookup_elem(&talks, &talk);
 	if (first)
 		return *first;
-	bpf_map_update_elem(&talks, &talk, &who, BPF_ANY);
+	tabled(bpf_map_update_elem(&talks, &talk, &who, BPF_ANY));
 	return who;
 }
 
