@@ -99,6 +99,11 @@ func (read Reader[T]) Members(t *testing.T, file string) {
 func (read Reader[T]) alone(t *testing.T, m member) bool {
 	t.Helper()
 	found := false
+	for at, name := range m.path {
+		if name == "" {
+			read.same(t, member{path: m.path[:at]}.document(0, "[]"))
+		}
+	}
 	for _, value := range m.values {
 		record, taken := read.same(t, m.document(0, value))
 		found = found || taken && !reflect.ValueOf(record).Elem().IsZero()

@@ -27,71 +27,6 @@ func Format() foreign.Format {
 	}
 }
 
-// line is one line: a flow on its own, or in an envelope.
-type line struct {
-	Flow *flow `json:"flow"`
-	Lost *struct {
-		Events foreign.Int `json:"num_events_lost"`
-	} `json:"lost_events"`
-	flow
-}
-
-type flow struct {
-	Time    string `json:"time"`
-	Verdict string `json:"verdict"`
-	IP      struct {
-		Source      string `json:"source"`
-		Destination string `json:"destination"`
-	} `json:"IP"`
-	L4                 l4       `json:"l4"`
-	Source             endpoint `json:"source"`
-	Destination        endpoint `json:"destination"`
-	SourceNames        []string `json:"source_names"`
-	DestinationNames   []string `json:"destination_names"`
-	DestinationService struct {
-		Name      string `json:"name"`
-		Namespace string `json:"namespace"`
-	} `json:"destination_service"`
-	L7 *struct {
-		Type string `json:"type"`
-		DNS  *struct {
-			Query  string   `json:"query"`
-			IPs    []string `json:"ips"`
-			Qtypes []string `json:"qtypes"`
-		} `json:"dns"`
-	} `json:"l7"`
-	Direction string `json:"traffic_direction"`
-	IsReply   *bool  `json:"is_reply"`
-	Reason    string `json:"trace_reason"`
-}
-
-type l4 struct {
-	TCP    *ports    `json:"TCP"`
-	UDP    *ports    `json:"UDP"`
-	SCTP   *ports    `json:"SCTP"`
-	ICMPv4 *struct{} `json:"ICMPv4"`
-	ICMPv6 *struct{} `json:"ICMPv6"`
-}
-
-type ports struct {
-	Source      foreign.Int `json:"source_port"`
-	Destination foreign.Int `json:"destination_port"`
-	Flags       struct {
-		SYN bool `json:"SYN"`
-		ACK bool `json:"ACK"`
-	} `json:"flags"`
-}
-
-type endpoint struct {
-	Namespace string   `json:"namespace"`
-	Labels    []string `json:"labels"`
-	PodName   string   `json:"pod_name"`
-	Workloads []struct {
-		Name string `json:"name"`
-		Kind string `json:"kind"`
-	} `json:"workloads"`
-}
-
 // recording is what one workload did.
 type recording struct {
 	facts    *fold.Collector
@@ -112,11 +47,14 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 	records := foreign.NewLog(formatName, inputs, opts)
 	workloads := foreign.NewContainers(opts, func(foreign.Subject) *recording { return &recording{facts: fold.New(fold.Limits{})} })
 	var lost int64
-	var l line // of every record, to make it once
+	var usual reader
 	err := records.Records(ctx, func(rec foreign.Record) error {
-		l = line{}
-		if err := foreign.DecodeExact(rec.Data, &l); err != nil {
-			return err
+		l, ok := usual.read(rec.Data)
+		if !ok {
+			l = &line{}
+			if err := foreign.DecodeExact(rec.Data, l); err != nil {
+				return err
+			}
 		}
 		if l.Lost != nil {
 			lost += max(0, int64(l.Lost.Events))

@@ -272,10 +272,10 @@ func (r *reader) endpoint(e *endpoint) {
 	case "port":
 		e.Port = r.number()
 	case "proto":
-		switch c := r.Peek(); {
-		case c == '"':
+		switch r.Peek() {
+		case '"':
 			e.Proto = protocolOf(r.String())
-		case c == '{' || c == '[':
+		case '{', '[':
 			r.Fail()
 		default:
 			e.Proto = protocolOf(string(r.Raw()))

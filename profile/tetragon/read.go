@@ -12,6 +12,7 @@ type reader struct {
 	scan.Scanner
 	event     event
 	activity  activity
+	args      []arg
 	processes scan.Memo[process]
 
 	hasProcess, hasParent bool // of the activity
@@ -97,12 +98,9 @@ func (r *reader) only() *activity {
 		return nil
 	}
 	a := &r.activity
-	*a = activity{Args: a.Args[:0]}
+	*a = activity{}
 	r.hasProcess, r.hasParent = false, false
 	each(r, a, (*reader).activityMember)
-	if len(a.Args) == 0 {
-		a.Args = nil
-	}
 	return a
 }
 
@@ -117,11 +115,12 @@ func (r *reader) activityMember(a *activity) {
 	case "policy_name":
 		a.Policy = r.String()
 	case "args":
-		a.Args = a.Args[:0]
+		a.Args = append(r.args[:0], arg{})[:0]
 		for more := r.Array(); more && r.Element(); {
 			a.Args = append(a.Args, arg{})
 			each(r, &a.Args[len(a.Args)-1], (*reader).arg)
 		}
+		r.args = a.Args
 	case "return":
 		into(r, &a.Return, (*reader).arg)
 	case "path":

@@ -18,44 +18,64 @@ type event struct {
 }
 
 type workload struct {
-	Process struct {
-		Thread struct {
-			UniqueID foreign.Int `json:"unique_id"`
-		} `json:"thread"`
-		UniqueID foreign.Int `json:"unique_id"`
-		PID      foreign.Int `json:"pid"`
-		HostPID  foreign.Int `json:"host_pid"`
-		RealUser *struct {
-			ID foreign.Int `json:"id"`
-		} `json:"real_user"`
-		Executable struct {
-			Path string `json:"path"`
-		} `json:"executable"`
-		Ancestors []struct {
-			UniqueID foreign.Int  `json:"unique_id"`
-			HostPID  foreign.Int  `json:"host_pid"`
-			PID      *foreign.Int `json:"pid"`
-		} `json:"ancestors"`
-	} `json:"process"`
-	Container struct {
-		ID    string `json:"id"`
-		Name  string `json:"name"`
-		Image struct {
-			ID          string   `json:"id"`
-			Name        string   `json:"name"`
-			RepoDigests []string `json:"repo_digests"`
-		} `json:"image"`
-		Started *bool `json:"started"`
-	} `json:"container"`
-	K8s struct {
-		Pod struct {
-			Name   string            `json:"name"`
-			Labels map[string]string `json:"labels"`
-		} `json:"pod"`
-		Namespace struct {
-			Name string `json:"name"`
-		} `json:"namespace"`
-	} `json:"k8s"`
+	Process   process   `json:"process"`
+	Container container `json:"container"`
+	K8s       k8s       `json:"k8s"`
+}
+
+type process struct {
+	Thread     thread      `json:"thread"`
+	UniqueID   foreign.Int `json:"unique_id"`
+	PID        foreign.Int `json:"pid"`
+	HostPID    foreign.Int `json:"host_pid"`
+	RealUser   *user       `json:"real_user"`
+	Executable executable  `json:"executable"`
+	Ancestors  []ancestor  `json:"ancestors"`
+}
+
+type thread struct {
+	UniqueID foreign.Int `json:"unique_id"`
+}
+
+type user struct {
+	ID foreign.Int `json:"id"`
+}
+
+type executable struct {
+	Path string `json:"path"`
+}
+
+type ancestor struct {
+	UniqueID foreign.Int  `json:"unique_id"`
+	HostPID  foreign.Int  `json:"host_pid"`
+	PID      *foreign.Int `json:"pid"`
+}
+
+type container struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Image   image  `json:"image"`
+	Started *bool  `json:"started"`
+}
+
+type image struct {
+	ID          string   `json:"id"`
+	Name        string   `json:"name"`
+	RepoDigests []string `json:"repo_digests"`
+}
+
+type k8s struct {
+	Pod       pod       `json:"pod"`
+	Namespace namespace `json:"namespace"`
+}
+
+type pod struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+}
+
+type namespace struct {
+	Name string `json:"name"`
 }
 
 func (w *workload) subject() foreign.Subject {

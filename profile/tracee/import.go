@@ -47,11 +47,14 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 	containers := foreign.NewContainers(opts, func(foreign.Subject) *recording {
 		return &recording{facts: fold.New(fold.Limits{}), images: foreign.ImageNames{}, kinds: map[string]bool{}, unknown: map[string]bool{}}
 	})
-	var e event // of every record, to make it once
+	var usual reader
 	err := records.Records(ctx, func(rec foreign.Record) error {
-		e = event{Data: e.Data[:0]}
-		if err := foreign.DecodeExact(rec.Data, &e); err != nil {
-			return err
+		e, ok := usual.read(rec.Data)
+		if !ok {
+			e = &event{}
+			if err := foreign.DecodeExact(rec.Data, e); err != nil {
+				return err
+			}
 		}
 		switch {
 		case e.EventName != "":
@@ -63,7 +66,7 @@ func Import(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) 
 		if r == nil {
 			return nil
 		}
-		r.take(&e)
+		r.take(e)
 		return foreign.Fatal(r.facts.Err())
 	})
 	if err != nil {
