@@ -29,7 +29,7 @@ type Evidence struct {
 type RunEvidence struct {
 	Run            string     `json:"run,omitempty"` // "" where the sources name none
 	Start          *time.Time `json:"start,omitempty"`
-	Seconds        int64      `json:"seconds,omitempty"`
+	Seconds        float64    `json:"seconds,omitempty"`
 	Recorders      []string   `json:"recorders,omitempty"`
 	Hosts          []string   `json:"hosts,omitempty"`
 	Scenarios      []string   `json:"scenarios,omitempty"`
@@ -188,7 +188,7 @@ func (e Evidence) Render(w io.Writer) error {
 		if name == "" {
 			name = fmt.Sprintf("#%d", i+1)
 		}
-		row("%s\t%s\t%s\t%s\t%s\t%s\t%d (%d new)\t%d (%d new)", printable(name), start, time.Duration(r.Seconds)*time.Second,
+		row("%s\t%s\t%s\t%s\t%s\t%s\t%d (%d new)\t%d (%d new)", printable(name), start, lastedText(r.Seconds),
 			listText(r.Recorders), listText(r.Hosts), listText(r.Scenarios), r.Executables, r.NewExecutables, r.Files, r.NewFiles)
 	}
 	for i, entry := range e.Entries {

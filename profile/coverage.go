@@ -51,7 +51,7 @@ type Coverage struct {
 
 	Start   *time.Time `json:"start,omitempty"`   // of the earliest recording
 	End     *time.Time `json:"end,omitempty"`     // of the latest recording
-	Seconds int64      `json:"seconds,omitempty"` // recorded time of all sources together
+	Seconds float64    `json:"seconds,omitempty"` // recorded time of all sources together, in whole microseconds
 
 	Counts Counts   `json:"counts"`
 	Bound  bool     `json:"bound"`
@@ -127,13 +127,32 @@ func (c *Coverage) addSource(s Source) {
 	if from.IsZero() || to.IsZero() {
 		return
 	}
-	c.Seconds += int64(to.Sub(from) / time.Second)
+	c.Seconds = (lasted(c.Seconds) + to.Sub(from)).Round(time.Microsecond).Seconds()
 	if c.Start == nil || from.Before(*c.Start) {
 		c.Start = &from
 	}
 	if c.End == nil || to.After(*c.End) {
 		c.End = &to
 	}
+}
+
+// lasted is a number of seconds as a duration, to the microsecond.
+func lasted(seconds float64) time.Duration {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Microsecond)
+}
+
+// lastedText is a duration in three or four figures: "12m31s", "3.43s", "740ms".
+func lastedText(seconds float64) string {
+	d := lasted(seconds)
+	switch {
+	case d >= 10*time.Second:
+		return d.Truncate(time.Second).String()
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= time.Millisecond:
+		return d.Round(time.Millisecond).String()
+	}
+	return d.String()
 }
 
 // words is one string of a name and what belongs to it, in a list, or nothing.

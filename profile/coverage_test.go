@@ -60,7 +60,7 @@ func TestCoverage(t *testing.T) {
 	p.Outside = []Outside{{Prefix: "/proc", Seen: Seen{"a": {N: 3}, "b": {N: 4}}}}
 	c := p.Coverage()
 	if c.Runs != 3 || c.Observed != 3 || c.Complete != 2 || c.Seconds != 90 || !c.LostKnown {
-		t.Errorf("runs %d, observed %d, complete %d, seconds %d, lost known %v", c.Runs, c.Observed, c.Complete, c.Seconds, c.LostKnown)
+		t.Errorf("runs %d, observed %d, complete %d, seconds %v, lost known %v", c.Runs, c.Observed, c.Complete, c.Seconds, c.LostKnown)
 	}
 	for name, pair := range map[string][2][]string{
 		"observes":   {c.Observes, {ObservesExec, ObservesOpen}},
@@ -124,3 +124,32 @@ var errDisk = errors.New("disk full")
 type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errDisk }
+
+func TestLasted(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		each time.Duration // of three sources
+		want string
+	}{
+		{0, "0s"},
+		{3 * time.Microsecond, "9µs"},
+		{240*time.Millisecond + 333*time.Microsecond, "721ms"},
+		{1143 * time.Millisecond, "3.43s"},
+		{333_333_333, "1s"},
+		{4 * time.Second, "12s"},
+		{250*time.Second + 500*time.Millisecond, "12m31s"},
+	} {
+		p := &Profile{}
+		for range 3 {
+			p.Sources = append(p.Sources, Source{Kind: KindObserved, Window: Window{Start: start, End: start.Add(tt.each)}})
+		}
+		var b strings.Builder
+		if err := p.Coverage().Render(&b); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), "Z, "+tt.want+"\n") {
+			t.Errorf("three times %s is not %s:\n%s", tt.each, tt.want, b.String())
+		}
+	}
+}

@@ -27,7 +27,7 @@ func (c Coverage) Render(w io.Writer) error {
 	row("sources", "%d (%d observed, %d complete%s)", c.Sources, c.Observed, c.Complete, vouchedText(c.Vouched))
 	row("runs", "%d", c.Runs)
 	if c.Start != nil && c.End != nil {
-		row("recorded", "%s to %s, %s", c.Start.Format(time.RFC3339), c.End.Format(time.RFC3339), time.Duration(c.Seconds)*time.Second)
+		row("recorded", "%s to %s, %s", c.Start.Format(time.RFC3339), c.End.Format(time.RFC3339), lastedText(c.Seconds))
 	}
 	list("recorders", c.Recorders)
 	list("hosts", c.Hosts)

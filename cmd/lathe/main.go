@@ -20,7 +20,7 @@ func run() int {
 	defer stop(nil)
 	env := &environment{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		terminal: isTerminal(os.Stderr), colour: isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == "",
+		terminal: isTerminal(os.Stderr) && !isDumb(), colour: isTerminal(os.Stdout) && !isDumb() && os.Getenv("NO_COLOR") == "",
 	}
 	return execute(ctx, env, os.Args[1:])
 }
@@ -37,3 +37,6 @@ func notify(parent context.Context) (context.Context, context.CancelCauseFunc) {
 	}()
 	return ctx, cancel
 }
+
+// isDumb tells whether the terminal says that it can only append.
+func isDumb() bool { return os.Getenv("TERM") == "dumb" }

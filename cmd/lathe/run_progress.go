@@ -11,15 +11,16 @@ import (
 // runProgress shows on a terminal what runs and what it finds. In a pipe only
 // what failed is said.
 type runProgress struct {
-	env   *environment
-	now   func() time.Time
-	mu    sync.Mutex
-	last  record.Progress
-	shown bool
-	at    time.Time // of last
+	now  func() time.Time
+	mu   sync.Mutex
+	line statusLine
+	last record.Progress
+	at   time.Time // of last
 }
 
-func newRunProgress(env *environment) *runProgress { return &runProgress{env: env, now: time.Now} }
+func newRunProgress(env *environment) *runProgress {
+	return &runProgress{line: statusLine{env: env}, now: time.Now}
+}
 
 func (p *runProgress) event(e record.Event) {
 	p.mu.Lock()
@@ -27,24 +28,32 @@ func (p *runProgress) event(e record.Event) {
 	switch e.Kind {
 	case record.EventBegin:
 		p.last, p.at = record.Progress{}, p.now()
-		p.show("%s: starting", e.Scenario)
+		p.line.show(e.Scenario + ": starting")
 	case record.EventReady:
-		p.show("%s: serving", e.Scenario)
+		p.tell(e.Scenario + ": serving") // whole, since the test may print now
 	case record.EventProgress:
-		p.show("%s", progressLine(e, p.last, p.at, p.now()))
+		p.line.show(progressLine(e, p.last, p.at, p.now()))
 		p.last, p.at = e.Progress, p.now()
 	case record.EventEnd:
-		p.clear()
-		if p.env.terminal && e.Text == "" {
-			p.env.note("%s: done", e.Scenario)
+		p.line.clear()
+		if e.Text == "" {
+			p.tell(e.Scenario + ": done")
 		}
+	}
+}
+
+// tell prints a line that stays, on a terminal.
+func (p *runProgress) tell(text string) {
+	p.line.clear()
+	if p.line.env.terminal {
+		p.line.env.note("%s", text)
 	}
 }
 
 // progressLine says how much a scenario has found, how fast, and since when
 // nothing is new.
 func progressLine(e record.Event, before record.Progress, then, now time.Time) string {
-	line := fmt.Sprintf("%s: %d programs, %d files", e.Scenario, e.Progress.Executables, e.Progress.Files)
+	line := fmt.Sprintf("%s: %s, %s", e.Scenario, number(e.Progress.Executables, "program"), number(e.Progress.Files, "file"))
 	if seconds := now.Sub(then).Seconds(); seconds > 0 {
 		line += fmt.Sprintf(", %.0f new files/s", float64(e.Progress.Files-before.Files)/seconds)
 	}
@@ -57,17 +66,17 @@ func progressLine(e record.Event, before record.Progress, then, now time.Time) s
 	return line
 }
 
-func (p *runProgress) show(format string, args ...any) {
-	if !p.env.terminal || p.env.quiet {
-		return
+// number is so many of something.
+func number(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
 	}
-	p.shown = true
-	fmt.Fprintf(p.env.stderr, "\r\x1b[K"+format, args...) //nolint:errcheck // a progress line
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// clear takes the line away before something else is printed.
 func (p *runProgress) clear() {
-	if p.shown {
-		fmt.Fprint(p.env.stderr, "\r\x1b[K") //nolint:errcheck // a progress line
-		p.shown = false
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line.clear()
 }
