@@ -19,7 +19,7 @@ import (
 // file, opens that failed beside those that did not, the container runtime's own
 // work, wildcards, paths that are no longer there.
 func TestKubescape(t *testing.T) {
-	for _, s := range []*stack{nginx} {
+	for _, s := range []*stack{nginx, python} {
 		steps := slices.Concat(s.Plain, s.Deep)
 		t.Run(s.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -24,6 +24,22 @@ func checkGlob(glob string) error {
 	return nil
 }
 
+// widened cuts a glob of too many stars off where they begin to be too many: a
+// glob names what is below its matches, too, so that nothing is lost.
+func widened(glob string) string {
+	segs := strings.Split(glob, "/")
+	stars := 0
+	for i, seg := range segs {
+		if stars += strings.Count(seg, "*"); stars > maxStars {
+			if i == 0 {
+				return "**"
+			}
+			return strings.Join(segs[:i], "/")
+		}
+	}
+	return glob
+}
+
 // cleanGlob gives a path or glob without a slash at its ends.
 func cleanGlob(r string) (string, error) {
 	c := strings.Trim(path.Clean("/"+r), "/")

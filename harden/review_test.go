@@ -28,6 +28,31 @@ func TestPatternKeepsNoTool(t *testing.T) {
 	}
 }
 
+// TestPatternOfManyStars keeps what an upper bound covers however it is written.
+func TestPatternOfManyStars(t *testing.T) {
+	t.Parallel()
+	tr := tree(t, "elf usr/bin/server type=exec\nfile srv/a/b/c/page x\nfile srv/other x\nfile opt/x x\n", server)
+	for glob, want := range map[string]string{
+		"/srv/a/*/c/p*": "srv/a/b/c/page",
+		"/srv/a/" + strings.Repeat("*b*", 9) + "/nope": "srv/a/b/c/page",
+		"/srv/" + strings.Repeat("*", 17) + "/nope":    "srv/a/b/c/page srv/other",
+		"/" + strings.Repeat("*", 17):                  "srv/a/b/c/page srv/other opt/x",
+	} {
+		prof := complete("/usr/bin/server")
+		prof.Patterns = []profile.Pattern{{Glob: glob, Access: []string{profile.AccessOpen}}}
+		pl := newPlan(t, tr, prof, harden.Policy{Level: harden.Files})
+		var got []string
+		for _, name := range []string{"srv/a/b/c/page", "srv/other", "opt/x"} {
+			if pl.Keeps(name) {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s keeps %q, want %q", glob, got, want)
+		}
+	}
+}
+
 // TestRulesThroughLinks means the same file by every name of it.
 func TestRulesThroughLinks(t *testing.T) {
 	t.Parallel()

@@ -226,7 +226,7 @@ func (p *planner) readers() map[string]*profile.Executable {
 // it is one of executions.
 func (p *planner) rootPattern(pat profile.Pattern) {
 	exec := slices.Contains(pat.Access, profile.AccessExec)
-	glob := strings.Trim(pat.Glob, "/")
+	glob := widened(strings.Trim(pat.Glob, "/"))
 	if glob == "" || checkGlob(glob) != nil {
 		p.note("pattern-ignored", pat.Glob, "the profile's pattern cannot be read")
 		return

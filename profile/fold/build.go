@@ -2,6 +2,7 @@ package fold
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lathe-build/lathe/profile"
 )
@@ -13,6 +14,9 @@ import (
 func (c *Collector) Profile(name string, source profile.Source, images ...profile.Image) (*profile.Profile, error) {
 	if source.Window == (profile.Window{}) {
 		source.Window = c.window
+	}
+	if c.nameless > 0 {
+		source.Notes = append(slices.Clone(source.Notes), fmt.Sprintf("%d uses of programs by paths of /proc or /dev, which do not say which program it is", c.nameless))
 	}
 	source.ID = profile.SourceID(source)
 	p := &profile.Profile{Metadata: profile.Metadata{Name: name}, Sources: []profile.Source{source}}

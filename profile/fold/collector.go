@@ -39,7 +39,9 @@ type Collector struct {
 	bytes   int64
 	lost    int64
 	refused int64
-	window  profile.Window
+	// nameless is executions by paths that do not say which program it is.
+	nameless int64
+	window   profile.Window
 
 	executables  map[string]*Executable
 	files        map[profile.Path]*file

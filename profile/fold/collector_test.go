@@ -204,6 +204,36 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
+// Paths of /proc and /dev do not say which program ran; neither do those that a
+// recorder could not write.
+func TestNamelessPrograms(t *testing.T) {
+	t.Parallel()
+	c := New(Limits{})
+	for _, p := range []profile.Path{"/proc/self/exe", "/dev/fd/3", "/srv/caf\ufffd/a*b"} {
+		if x := c.Exec(Exec{Path: p}); x != nil {
+			t.Errorf("%s is the program %q", p, x.Key())
+		}
+	}
+	c.File(File{Path: "/etc/\ufffd\ufffd.conf", Access: []string{profile.AccessRead}})
+	c.File(File{Path: profile.Path("/" + strings.Repeat("\ufffdx", 20))})
+	c.Missing(Missing{Path: "/etc/\ufffd"})
+	p := built(t, c)
+	if len(p.Executables)+len(p.Files)+len(p.Missing) > 0 || len(p.Outside) != 2 {
+		t.Errorf("%+v", p)
+	}
+	want := []profile.Pattern{
+		{Glob: "/*x*x*x*x*x*x*x*", From: []string{"replaced bytes"}, Seen: []string{p.Sources[0].ID}},
+		{Glob: "/etc/*.conf", Access: []string{profile.AccessRead}, From: []string{"replaced bytes"}, Seen: []string{p.Sources[0].ID}},
+		{Glob: `/srv/caf*/a\*b`, Access: []string{profile.AccessExec}, From: []string{"replaced bytes"}, Seen: []string{p.Sources[0].ID}},
+	}
+	if diff := cmp.Diff(want, p.Patterns); diff != "" {
+		t.Error(diff)
+	}
+	if notes := p.Sources[0].Notes; len(notes) != 1 || !strings.HasPrefix(notes[0], "2 uses of programs by paths of /proc or /dev") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	for name, limits := range map[string]Limits{"facts": {Facts: 10}, "bytes": {Bytes: 40}} {

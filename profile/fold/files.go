@@ -46,9 +46,15 @@ type Executable struct {
 }
 
 // Exec notes that a program was started and returns its entry, or nil where
-// it was refused.
+// it was refused, and where its path does not say which program it is: one of
+// /proc or /dev, such as /proc/self/exe and /dev/fd/3, is only counted, and of
+// one with letters that the recorder could not write an upper bound is noted.
 func (c *Collector) Exec(x Exec) *Executable {
-	if !c.path(x.Path) {
+	if !c.path(x.Path) || c.blurred(x.Path, profile.AccessExec) {
+		return nil
+	}
+	if c.Outside(x.Path, x.At) {
+		c.nameless++
 		return nil
 	}
 	if strings.ContainsAny(x.As, "/\x00") || len(x.As) > maxName {
@@ -163,7 +169,7 @@ type file struct {
 // File notes that a path was used. Paths outside of images are counted only.
 func (c *Collector) File(x File) {
 	at := when(x.At)
-	if c.Outside(x.Path, at) || !c.path(x.Path) {
+	if c.Outside(x.Path, at) || !c.path(x.Path) || c.blurred(x.Path, x.Access...) {
 		return
 	}
 	f := entryOf(c, c.files, x.Path, len(x.Path))
@@ -196,7 +202,7 @@ type missing struct{ errnos, ops, by set[string] }
 // images are counted only.
 func (c *Collector) Missing(x Missing) {
 	at := when(x.At)
-	if c.Outside(x.Path, at) || !c.path(x.Path) {
+	if c.Outside(x.Path, at) || !c.path(x.Path) || strings.Contains(string(x.Path), replacement) {
 		return
 	}
 	m := entryOf(c, c.missing, x.Path, len(x.Path))
@@ -224,6 +230,42 @@ func (c *Collector) Outside(p profile.Path, at time.Time) bool {
 	if n := entryOf(c, c.outside, prefix, len(prefix)); n != nil {
 		n.add(at)
 	}
+	return true
+}
+
+// replacement is what encoders of JSON write in place of bytes that are not
+// UTF-8.
+const replacement = "\ufffd"
+
+// maxRuns is how many runs of replaced bytes an upper bound tells apart: what
+// comes after them can be anything.
+const maxRuns = 8
+
+// blurred notes a path with replaced bytes as an upper bound of what it may have
+// been, and reports whether it is one.
+func (c *Collector) blurred(p profile.Path, access ...string) bool {
+	if !strings.Contains(string(p), replacement) {
+		return false
+	}
+	var glob strings.Builder
+	runs, inRun := 0, false
+	for _, r := range strings.ToValidUTF8(string(p), replacement) {
+		if r == '\ufffd' {
+			if !inRun {
+				glob.WriteByte('*')
+				runs++
+			}
+			if inRun = true; runs == maxRuns {
+				break
+			}
+			continue
+		}
+		if inRun = false; strings.ContainsRune(`\*?[`, r) {
+			glob.WriteByte('\\')
+		}
+		glob.WriteRune(r)
+	}
+	c.Pattern(glob.String(), "replaced bytes", access...)
 	return true
 }
 

@@ -96,7 +96,7 @@ func (c *converter) exec(x exec) {
 	if path == "" {
 		path = argv0
 	}
-	path, deleted := strings.CutSuffix(path, " (deleted)")
+	path, deleted := strings.CutSuffix(blurred(path), " (deleted)")
 	switch {
 	case !usable(path):
 		c.unusable++
@@ -174,7 +174,7 @@ func (c *converter) named(name string) {
 
 // open takes a path that was opened, or that something tried to open.
 func (c *converter) open(f open) {
-	path := f.Path
+	path := blurred(f.Path)
 	if !usable(path) {
 		c.unusable++
 		return

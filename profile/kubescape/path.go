@@ -21,6 +21,10 @@ func wild(path string) bool {
 	return false
 }
 
+// blurred is a path whose bytes that are not UTF-8, which JSON cannot hold, are
+// wildcards.
+func blurred(path string) string { return strings.ReplaceAll(path, "\ufffd", dots) }
+
 // globOf makes a profile's glob of a path with wildcards.
 func globOf(path string) string {
 	segments := strings.Split(path, "/")
