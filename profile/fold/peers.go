@@ -186,7 +186,12 @@ func parseIP(s string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	return ip.Unmap().WithZone("").String(), true
+	var room [64]byte
+	text := ip.Unmap().WithZone("").AppendTo(room[:0])
+	if string(text) == s {
+		return s, true
+	}
+	return string(text), true
 }
 
 func hasPorts(proto string) bool { return proto == "tcp" || proto == "udp" || proto == "sctp" }

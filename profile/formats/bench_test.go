@@ -22,7 +22,7 @@ func BenchmarkImport(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			const lines = 10_000
+			const lines = 20_000
 			text := stream(name, lines)
 			start := used(b)
 			for b.Loop() {
@@ -58,7 +58,7 @@ func BenchmarkStandardFew(b *testing.B) {
 func standard(b *testing.B, event func(format string) any) {
 	for _, name := range eventFormats() {
 		b.Run(name, func(b *testing.B) {
-			const lines = 2_000
+			const lines = 4_000
 			text := stream(name, lines)
 			start := used(b)
 			for b.Loop() {

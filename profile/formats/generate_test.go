@@ -74,11 +74,11 @@ func eventFormats() []string {
 // formatOf is the name of the format of a stream.
 func formatOf(stream string) string { return strings.TrimSuffix(stream, "-functions") }
 
-// stream is events of which every fifth is of something new.
+// stream is events of which one in 20 is of something new.
 func stream(format string, lines int) []byte {
 	var text bytes.Buffer
 	for i := range lines {
-		text.WriteString(event(format, i, lines/5))
+		text.WriteString(event(format, i, lines/20))
 	}
 	return text.Bytes()
 }

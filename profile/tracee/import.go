@@ -132,7 +132,8 @@ func (r *recording) take(e *event) {
 		return
 	}
 	image := w.Container.Image
-	r.images.Add(append(slices.Clone(image.RepoDigests), image.ID, image.Name)...)
+	names := append(make([]string, 0, 8), image.RepoDigests...)
+	r.images.Add(append(names, image.ID, image.Name)...)
 	if r.labels == nil {
 		r.labels = w.K8s.Pod.Labels
 	}

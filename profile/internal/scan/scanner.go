@@ -99,9 +99,13 @@ func (s *Scanner) more(end byte) bool {
 	if s.failed {
 		return false
 	}
+	c := byteAt(s.data, s.at)
+	if c <= ' ' {
+		c = s.Peek()
+	}
 	first := s.first
 	s.first = false
-	switch c := s.Peek(); {
+	switch {
 	case c == end:
 		s.at++
 		return false
@@ -122,7 +126,7 @@ func (s *Scanner) Member() bool {
 	if !s.more('}') {
 		return false
 	}
-	if s.name = s.text(); s.Peek() != ':' {
+	if s.name = s.text(); byteAt(s.data, s.at) != ':' && s.Peek() != ':' {
 		s.Fail()
 		return false
 	}
@@ -138,7 +142,7 @@ func (s *Scanner) Element() bool { return s.more(']') }
 
 // text is the next value, which is a text without escapes and in UTF-8.
 func (s *Scanner) text() []byte {
-	if s.Peek() != '"' {
+	if byteAt(s.data, s.at) != '"' && s.Peek() != '"' {
 		s.Fail()
 		return nil
 	}

@@ -96,7 +96,7 @@ func pastEscape(d []byte, i int) int {
 
 // pastSpace is the index of the first byte at or behind i that is not space.
 func pastSpace(d []byte, i int) int {
-	for i < len(d) && (d[i] == ' ' || d[i] == '\n' || d[i] == '\r' || d[i] == '\t') {
+	for i < len(d) && d[i] <= ' ' && (d[i] == ' ' || d[i] == '\n' || d[i] == '\r' || d[i] == '\t') {
 		i++
 	}
 	return i
