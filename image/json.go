@@ -10,8 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxJSONDepth bounds the nesting of documents; real ones stay below ten.
-const maxJSONDepth = 64
+// Bounds of documents. Real ones stay below ten levels and a few thousand values;
+// an index of as many members as it may have takes about 50,000.
+const (
+	maxJSONDepth  = 64
+	maxJSONValues = 250_000 // keys, values and brackets: what becomes memory
+)
 
 // checkJSON refuses what two readers could understand in two ways: anything
 // but one JSON object (or array, for a docker archive's manifest.json) in
@@ -48,10 +52,13 @@ type jsonFrame struct {
 
 // value checks one whole value, iteratively so that depth costs no stack.
 func (c *jsonChecker) value() error {
-	for {
+	for values := 0; ; values++ {
 		tok, err := c.dec.Token()
 		if err != nil {
 			return jsonSyntax(err)
+		}
+		if values >= maxJSONValues {
+			return fmt.Errorf("more than %d keys, values and brackets", maxJSONValues)
 		}
 		if err := c.token(tok); err != nil {
 			return err

@@ -29,6 +29,7 @@ func TestCheckJSON(t *testing.T) {
 		"{\"a\":\"\xff\"}":                      "UTF-8",
 		strings.Repeat("[", 100):                "deeper than 64",
 		strings.Repeat(`{"a":`, 100):            "deeper than 64",
+		"[" + strings.Repeat("1,", maxJSONValues) + "1]": "more than 250000",
 	} {
 		err := checkJSON([]byte(doc))
 		if want == "" && err != nil {

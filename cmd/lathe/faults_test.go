@@ -57,6 +57,12 @@ func (w workspace) digest(s *faultregistry.Server, ref string) string {
 func (w workspace) fails(args []string, want ...string) {
 	w.t.Helper()
 	code, stderr := w.run(args...)
+	w.complained(code, stderr, want...)
+}
+
+// complained wants a run to have ended as fails does.
+func (w workspace) complained(code int, stderr string, want ...string) {
+	w.t.Helper()
 	if code != exitFailed {
 		w.t.Errorf("exit code %d, want 1: %s", code, stderr)
 	}

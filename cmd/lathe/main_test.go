@@ -10,5 +10,9 @@ import (
 // TestMain makes the test binary a lathe of its own: scripts and the tests of
 // signals run it as a process.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lathe": func() { os.Exit(run()) }})
+	testscript.Main(m, map[string]func(){"lathe": func() {
+		code := run()
+		tellPeak()
+		os.Exit(code)
+	}})
 }

@@ -73,7 +73,8 @@ func TestOddImages(t *testing.T) {
 }
 
 // TestRefusedImages gives every image that must be refused to the whole tool:
-// exit code 1, one line that says why, nothing left.
+// exit code 1, one line that says why, nothing left, no more memory than it may
+// take.
 func TestRefusedImages(t *testing.T) {
 	t.Parallel()
 	cases, err := oddimage.Refused()
@@ -84,7 +85,11 @@ func TestRefusedImages(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			w := oddWorkspace(t, c.Case)
-			w.fails(append([]string{"harden", "oci:odd", "-p", "profile.json", "-o", "out"}, c.Flags...), c.Want)
+			code, stderr, peak := w.measured(append([]string{"harden", "oci:odd", "-p", "profile.json", "-o", "out"}, c.Flags...)...)
+			w.complained(code, stderr, c.Want)
+			if budget := int64(memoryBase + 2*memoryWorker); peak > budget {
+				t.Errorf("the process took %d MiB, its budget is %d", peak>>20, budget>>20)
+			}
 			w.fails(append([]string{"explain", "oci:odd", "-p", "profile.json", "/app"}, c.Flags...), c.Want)
 			if exists(w.path("out")) {
 				t.Error("there is an output")
