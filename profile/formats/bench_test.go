@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -87,46 +86,4 @@ func report(b *testing.B, bytes, lines int, start time.Duration) {
 	seconds := (used(b) - start).Seconds()
 	b.ReportMetric(float64(b.N)*float64(bytes)/1e6/seconds, "MB/cpu-s")
 	b.ReportMetric(float64(b.N)*float64(lines)/seconds, "lines/cpu-s")
-}
-
-// A million events take no more memory than their distinct facts: a stream ten
-// times as long has the same peak. With -short it is 50,000 events.
-func TestConstantMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not with -short")
-	}
-	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	for _, name := range eventFormats() {
-		f, err := Find(formatOf(name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var peaks []uint64
-		for _, n := range []int{21_000, 42_000} {
-			g := &generator{format: name, n: n, distinct: 20_000, sample: heap}
-			in, err := foreign.Open("x", g)
-			if err != nil {
-				t.Fatal(err)
-			}
-			start := time.Now()
-			p, err := f.Import(context.Background(), []*foreign.Input{in}, foreign.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			in.Close()
-			t.Logf("%s: %d events, %d MiB of heap, %v", name, p.Sources[0].Input.Records, g.peak>>20, time.Since(start))
-			if facts := len(p.Files) + len(p.Executables) + len(p.Network.Connect); facts < 20_000 || facts > 20_001 {
-				t.Errorf("%s: %d facts", name, facts)
-			}
-			peaks = append(peaks, g.peak)
-		}
-		if peaks[1] > peaks[0]+16<<20 {
-			t.Errorf("%s: the peak grows from %d to %d bytes", name, peaks[0], peaks[1])
-		}
-	}
 }
