@@ -16,8 +16,8 @@ import (
 // maxSkipDepth bounds the nesting of x- fields, which are not decoded.
 const maxSkipDepth = 100
 
-// maxInterned bounds the table of repeated strings.
-const maxInterned = 1 << 16
+// maxInterned is how many strings are remembered, since most repeat.
+const maxInterned = 1 << 12
 
 // decodeProfile decodes and validates one JSON document.
 func decodeProfile(data []byte, lim Limits, fromYAML bool) (*Profile, error) {
@@ -149,7 +149,7 @@ func (d *decoder) list(v reflect.Value) error {
 		err := d.count(kind)
 		if err == nil {
 			if v.Len() == v.Cap() {
-				v.Grow(1)
+				v.Grow(1 + v.Len()/2)
 			}
 			v.SetLen(i + 1)
 			err = d.value(v.Index(i))
@@ -209,7 +209,8 @@ func (d *decoder) structure(v reflect.Value) error {
 		return err
 	}
 	members := d.membersOf(v.Type())
-	var given []string
+	var room [16]string
+	given := room[:0]
 	for d.in.more() {
 		key, err := d.key()
 		if err != nil {

@@ -103,9 +103,10 @@ func mergeBy[T any](ps []*Profile, section func(*Profile) []T, key func(T) strin
 		}
 	}
 	byKey := func(a, b place) int { return strings.Compare(a.key, b.key) }
-	if !slices.IsSortedFunc(order, byKey) { // what was merged before is
-		slices.SortStableFunc(order, byKey)
+	if isSetFunc(order, byKey) { // as what was merged before
+		return entries
 	}
+	slices.SortStableFunc(order, byKey)
 	out := make([]T, 0, total)
 	for len(order) > 0 {
 		same := 1
@@ -155,9 +156,11 @@ func union[T cmp.Ordered](a, b []T) []T {
 }
 
 // isSet reports whether a list is sorted and has nothing twice.
-func isSet[T cmp.Ordered](list []T) bool {
+func isSet[T cmp.Ordered](list []T) bool { return isSetFunc(list, cmp.Compare[T]) }
+
+func isSetFunc[T any](list []T, compare func(a, b T) int) bool {
 	for i := 1; i < len(list); i++ {
-		if list[i-1] >= list[i] {
+		if compare(list[i-1], list[i]) >= 0 {
 			return false
 		}
 	}

@@ -120,7 +120,11 @@ func checkText(data []byte) error {
 	}
 	for i := 0; i+1 < len(data); i++ {
 		if data[i] != '\\' {
-			continue
+			next := bytes.IndexByte(data[i:], '\\')
+			if next < 0 || i+next+1 >= len(data) {
+				break
+			}
+			i += next
 		}
 		if data[i+1] == 'u' {
 			unit := hex4(data[i+2:])

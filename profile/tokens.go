@@ -19,14 +19,14 @@ type token struct {
 // tokens reads JSON, token by token. Equal short strings are one string.
 type tokens struct {
 	in       *jsontext.Decoder
-	interned map[string]string
+	interned *[maxInterned]string
 }
 
 func newTokens(data []byte) *tokens {
 	// What these allow is checked elsewhere: the encoding of the whole text
 	// before, and names that are given twice by who knows the struct.
 	in := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	return &tokens{in: in, interned: map[string]string{}}
+	return &tokens{in: in, interned: new([maxInterned]string)}
 }
 
 // next is the next token.
@@ -72,19 +72,20 @@ func (t *tokens) ended() bool {
 // offset is where the last token ended.
 func (t *tokens) offset() int64 { return t.in.InputOffset() }
 
-// intern makes equal short strings one string.
+// intern makes equal short strings one string, as far as they are remembered.
 func (t *tokens) intern(s []byte) string {
-	if len(s) > 64 {
+	if len(s) == 0 || len(s) > 64 {
 		return string(s)
 	}
-	if old, ok := t.interned[string(s)]; ok {
-		return old
+	hash := uint32(len(s))
+	for _, c := range s {
+		hash = (hash ^ uint32(c)) * 0x01000193
 	}
-	own := string(s)
-	if len(t.interned) < maxInterned {
-		t.interned[own] = own
+	known := &t.interned[(hash^hash>>16)%maxInterned]
+	if *known != string(s) {
+		*known = string(s)
 	}
-	return own
+	return *known
 }
 
 // skip reads a value of any shape.

@@ -41,7 +41,7 @@ func (p *Profile) Validate() error {
 	each(v, "syscalls", p.Syscalls, v.syscall)
 	each(v, "capabilities", p.Capabilities, v.capability)
 	each(v, "outside", p.Outside, v.outside)
-	v.field = ""
+	v.section = ""
 	if sameBinding([]*Profile{p}) != nil {
 		v.problem("executables and files", "some are bound to an image and some are not")
 	}
@@ -52,7 +52,8 @@ func (p *Profile) Validate() error {
 type validator struct {
 	sources  map[string]bool
 	known    map[string]bool // executable keys that were checked before
-	field    string          // of the entry at hand
+	section  string          // of the entry at hand
+	entry    int
 	problems []error
 	more     int
 }
@@ -60,7 +61,7 @@ type validator struct {
 // each validates the entries of one section.
 func each[T any](v *validator, section string, entries []T, check func(T)) {
 	for i := range entries {
-		v.field = fmt.Sprintf("%s[%d]", section, i)
+		v.section, v.entry = section, i
 		check(entries[i])
 		if v.more > 0 {
 			return
@@ -88,8 +89,8 @@ func (v *validator) problem(name, format string, args ...any) {
 	if name != "" {
 		err = at(name, err)
 	}
-	if v.field != "" {
-		err = at(v.field, err)
+	if v.section != "" {
+		err = at(fmt.Sprintf("%s[%d]", v.section, v.entry), err)
 	}
 	v.problems = append(v.problems, err)
 }
