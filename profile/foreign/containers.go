@@ -39,12 +39,16 @@ func (s Subject) identity() identity {
 	return identity{s.Namespace, name, s.Image}
 }
 
-// bareID is the first 12 digits of a container's id.
+// idDigits is how many digits of a container's id tell it from others. Recorders
+// give 12 to 64.
+const idDigits = 12
+
+// bareID is the first digits of a container's id.
 func bareID(id string) string {
 	if _, bare, ok := strings.Cut(id, "://"); ok {
 		id = bare
 	}
-	return id[:min(len(id), 12)]
+	return id[:min(len(id), idDigits)]
 }
 
 // matches reports whether a container is the one that was chosen.
@@ -55,7 +59,8 @@ func (o Options) matches(s Subject) bool {
 	if o.Container == "" || o.Container == s.Container {
 		return true
 	}
-	return len(o.Container) >= 12 && s.ID != "" && strings.HasPrefix(o.Container, bareID(s.ID))
+	id := bareID(o.Container)
+	return len(id) == idDigits && id == bareID(s.ID)
 }
 
 func (o Options) chooses() bool { return o.Container+o.Pod+o.Namespace != "" }

@@ -71,3 +71,26 @@ func TestContainers(t *testing.T) {
 		})
 	}
 }
+
+// TestContainerIDs compares the forms in which recorders give the id of one
+// container: with the runtime in front, and cut at several lengths.
+func TestContainerIDs(t *testing.T) {
+	t.Parallel()
+	whole := strings.Repeat("0123456789abcdef", 4)
+	other := "0123456789ac" + whole[12:]
+	for _, given := range []string{whole, whole[:12], whole[:15], whole[:24], whole[:31], "containerd://" + whole, "docker://" + whole[:12]} {
+		for _, recorded := range []string{whole, whole[:12], whole[:15], whole[:24], whole[:31], "containerd://" + whole, "cri-o://" + whole[:31]} {
+			c := NewContainers(Options{Container: given}, func(Subject) *int { return new(int) })
+			if c.Of(Subject{ID: other}) != nil || c.Of(Subject{ID: recorded}) == nil {
+				t.Errorf("%q does not choose %q alone", given, recorded)
+			}
+		}
+	}
+	c := NewContainers(Options{Container: whole[:11]}, func(Subject) *int { return new(int) })
+	if c.Of(Subject{ID: whole}) != nil {
+		t.Error("eleven digits choose a container")
+	}
+	if c := NewContainers(Options{Container: whole}, func(Subject) *int { return new(int) }); c.Of(Subject{ID: "0"}) != nil {
+		t.Error("an id of one digit is every container's")
+	}
+}
