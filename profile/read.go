@@ -118,30 +118,34 @@ func checkText(data []byte) error {
 			i += size
 		}
 	}
-	for i := 0; i+1 < len(data); i++ {
-		if data[i] != '\\' {
-			next := bytes.IndexByte(data[i:], '\\')
-			if next < 0 || i+next+1 >= len(data) {
-				break
-			}
-			i += next
+	for i := 0; ; i += 2 {
+		next := bytes.IndexByte(data[i:], '\\')
+		if next < 0 || i+next+1 >= len(data) {
+			return nil
 		}
-		if data[i+1] == 'u' {
-			unit := hex4(data[i+2:])
-			low := -1
-			if rest := data[i+2:]; unit >= 0xd800 && unit < 0xdc00 && len(rest) > 5 && rest[4] == '\\' && rest[5] == 'u' {
-				low = hex4(rest[6:])
-			}
-			if unit >= 0xd800 && unit < 0xe000 && (low < 0xdc00 || low >= 0xe000) {
-				return fmt.Errorf("line %d: half of a surrogate pair", lineOf(data, int64(i)))
-			}
-			if low >= 0 {
-				i += 6
-			}
+		i += next
+		if data[i+1] != 'u' {
+			continue
 		}
-		i++
+		half, pair := surrogate(data[i+2:])
+		if half {
+			return fmt.Errorf("line %d: half of a surrogate pair", lineOf(data, int64(i)))
+		}
+		if pair {
+			i += 6
+		}
 	}
-	return nil
+}
+
+// surrogate reports whether the four hex digits of an escape at the start of s
+// are one half of a surrogate pair only, or the first of one that is whole.
+func surrogate(s []byte) (half, pair bool) {
+	unit, low := hex4(s), -1
+	if unit >= 0xd800 && unit < 0xdc00 && len(s) > 5 && s[4] == '\\' && s[5] == 'u' {
+		low = hex4(s[6:])
+	}
+	pair = low >= 0xdc00 && low < 0xe000
+	return unit >= 0xd800 && unit < 0xe000 && !pair, pair
 }
 
 // hex4 is the value of four hex digits at the start of s, or -1.
