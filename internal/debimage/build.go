@@ -121,7 +121,7 @@ func (b Builder) debianLayers(ctx context.Context, r Recipe) ([]layer, error) {
 	}
 	more := bootstrap{
 		variant: "custom", under: baseTar, suite: suite, sources: sources,
-		include: r.Packages, epoch: b.Epoch,
+		include: r.Packages, locales: r.Locales, epoch: b.Epoch,
 	}
 	fullTar := b.cached("debian-packages", more)
 	added := layer{

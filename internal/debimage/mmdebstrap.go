@@ -21,6 +21,7 @@ type bootstrap struct {
 	suite   string
 	sources []source
 	include []string
+	locales []string // such as de_DE.UTF-8, made by localedef
 	epoch   time.Time
 }
 
@@ -36,6 +37,10 @@ func (b bootstrap) args(archive string) []string {
 	args = append(args, `--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"`)
 	if len(b.include) > 0 {
 		args = append(args, "--include="+strings.Join(b.include, ","))
+	}
+	for _, l := range b.locales {
+		base, charset, _ := strings.Cut(l, ".")
+		args = append(args, `--customize-hook=chroot "$1" localedef -i `+base+" -f "+charset+" "+l)
 	}
 	args = append(args, b.suite, archive)
 	for _, s := range b.sources {

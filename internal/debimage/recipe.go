@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"sigs.k8s.io/yaml"
@@ -25,6 +26,7 @@ type Recipe struct {
 	Base     string   `json:"base"`               // BaseDebian (the default) or BaseAlpine
 	Suite    string   `json:"suite,omitempty"`    // release code name; default: the host's
 	Packages []string `json:"packages,omitempty"` // the second layer, Debian only
+	Locales  []string `json:"locales,omitempty"`  // made in the second layer, such as de_DE.UTF-8; needs the package locales
 
 	// Program is a Go main package, relative to the recipe, that is built as a
 	// static program and becomes Target in the image, in a layer of its own.
@@ -36,6 +38,9 @@ type Recipe struct {
 	Root   string    `json:"root,omitempty"`
 	Config v1.Config `json:"config"`
 }
+
+// localeName matches names of locales with a territory and a character set.
+var localeName = regexp.MustCompile(`^[a-z]{2,3}_[A-Z]{2}\.[A-Z0-9-]+$`)
 
 // packageName matches Debian package names (Debian policy, 5.6.1).
 var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
@@ -72,6 +77,14 @@ func (r Recipe) validate() error {
 		if !packageName.MatchString(p) {
 			return fmt.Errorf("recipe %s: packages: %q is no package name", r.Name, p)
 		}
+	}
+	for _, l := range r.Locales {
+		if !localeName.MatchString(l) {
+			return fmt.Errorf("recipe %s: locales: %q: want a name such as de_DE.UTF-8", r.Name, l)
+		}
+	}
+	if len(r.Locales) > 0 && !slices.Contains(r.Packages, "locales") {
+		return fmt.Errorf("recipe %s: locales: they are made by the package locales, which is not in it", r.Name)
 	}
 	if (r.Program == "") != (r.Target == "") {
 		return fmt.Errorf("recipe %s: program and target go together", r.Name)
