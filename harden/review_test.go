@@ -3,6 +3,7 @@ package harden_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,12 @@ func TestPatternOfManyStars(t *testing.T) {
 		}
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s keeps %q, want %q", glob, got, want)
+		}
+		said := slices.ContainsFunc(pl.Findings, func(f harden.Finding) bool {
+			return f.Kind == "pattern" && f.Path == glob && strings.HasPrefix(f.Text, "an upper bound of the profile keeps ")
+		})
+		if !said {
+			t.Errorf("%s: findings %+v", glob, pl.Findings)
 		}
 	}
 }

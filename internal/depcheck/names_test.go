@@ -7,6 +7,8 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -68,41 +70,66 @@ func TestFuzzScript(t *testing.T) {
 	}
 }
 
-// TestNamedTests wants every test and script that docs/faults.md names to be
-// there.
+// TestNamedTests wants every test and script that a page names as its evidence
+// to be there.
 func TestNamedTests(t *testing.T) {
 	t.Parallel()
-	root := filepath.Join("..", "..")
-	raw, err := os.ReadFile(filepath.Join(root, "docs", "faults.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	byName := map[string][]string{}
 	for name := range testNames(t) {
 		dir, test, _ := strings.Cut(strings.TrimPrefix(name, "./"), " ")
 		byName[test] = append(byName[test], dir)
+	}
+	for page, least := range map[string]int{"faults.md": 60, "importing.md": 90} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			checkNames(t, page, least, byName)
+		})
+	}
+}
+
+func checkNames(t *testing.T, page string, least int, byName map[string][]string) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	raw, err := os.ReadFile(filepath.Join(root, "docs", page))
+	if err != nil {
+		t.Fatal(err)
 	}
 	named := 0
 	for _, m := range regexp.MustCompile("`([a-z0-9/]+)\\.((?:Test|Fuzz)\\w+)`|`(\\w+\\.txtar)`").FindAllStringSubmatch(string(raw), -1) {
 		named++
 		if m[3] != "" {
 			if _, err := os.Stat(filepath.Join(root, "cmd", "lathe", "testdata", "script", m[3])); err != nil {
-				t.Errorf("docs/faults.md: %v", err)
+				t.Error(err)
 			}
 			continue
 		}
-		there := false
-		for _, dir := range byName[m[2]] {
-			there = there || dir == m[1]
-		}
-		if !there {
-			t.Errorf("docs/faults.md names %s.%s, which is in %v", m[1], m[2], byName[m[2]])
+		if !slices.Contains(byName[m[2]], m[1]) {
+			t.Errorf("it names %s.%s, which is in %v", m[1], m[2], byName[m[2]])
 		}
 	}
 	if loose := regexp.MustCompile(`(?:^|[^.])\b(Test|Fuzz)[A-Z]\w+`).FindString(string(raw)); loose != "" {
-		t.Errorf("docs/faults.md names %q without its package", loose)
+		t.Errorf("it names %q without its package", loose)
 	}
-	if named < 60 {
-		t.Errorf("docs/faults.md names %d tests", named)
+	if named < least {
+		t.Errorf("it names %d tests", named)
+	}
+}
+
+// TestTrapsAreNumbered wants a row with a test for each of the 35 traps of
+// recorders.
+func TestTrapsAreNumbered(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "importing.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\| (\\d+) \\| .+ \\| .+ \\| (`.+`) \\|$").FindAllStringSubmatch(string(raw), -1)
+	for i, row := range rows {
+		if row[1] != strconv.Itoa(i+1) {
+			t.Errorf("row %d has the number %s", i+1, row[1])
+		}
+	}
+	if len(rows) != 35 {
+		t.Errorf("there are %d rows", len(rows))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -144,5 +145,74 @@ func TestTable(t *testing.T) {
 		if f.Name == "" || strings.ContainsAny(f.Name, " _") || f.About == "" || len(f.About) > 80 {
 			t.Errorf("%q: %q", f.Name, f.About)
 		}
+	}
+}
+
+// TestMergeLawsOfImports merges what all formats make of their files, complete
+// and not, with and without an image, in any order and any grouping: the same
+// bytes come out, and once more changes nothing.
+func TestMergeLawsOfImports(t *testing.T) {
+	t.Parallel()
+	var all []*profile.Profile
+	for name, format := range fixtures() {
+		for _, opts := range []foreign.Options{
+			{Complete: true, Run: "a", Container: "web", Image: profile.Image{Digest: "sha256:" + strings.Repeat("1", 64), Refs: []string{"web:1"}}},
+			{Run: "b", Scenarios: []string{"e2e"}, Container: "web"},
+		} {
+			if format == "networkpolicy" {
+				opts.Container = ""
+			}
+			p, _, err := Import(t.Context(), format, []*foreign.Input{open(t, name, read(t, name))}, opts)
+			if err != nil {
+				if opts.Image.Digest == "" {
+					t.Fatalf("%s: %v", name, err)
+				}
+				opts.Rebase = true
+				if p, _, err = Import(t.Context(), format, []*foreign.Input{open(t, name, read(t, name))}, opts); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			all = append(all, p)
+		}
+	}
+	for _, name := range []string{"../kubescape/testdata/container.yaml", "../manifest/testdata/deploy.yaml"} {
+		opts := foreign.Options{Image: profile.Image{Refs: []string{"registry.example.com/shop:1.4"}}}
+		p, _, err := Import(t.Context(), "", []*foreign.Input{open(t, name, read(t, name))}, opts)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all = append(all, p)
+	}
+	merge := func(list ...*profile.Profile) *profile.Profile {
+		p, err := profile.Merge(list...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	bytesOf := func(p *profile.Profile) string {
+		data, err := p.Canonical()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	whole := merge(all...)
+	want := bytesOf(whole)
+	if bytesOf(merge(whole, whole)) != want || bytesOf(merge(&profile.Profile{}, whole)) != want {
+		t.Error("merging with itself, or with nothing, changes it")
+	}
+	random := rand.New(rand.NewPCG(5, 5))
+	for range 100 {
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		at := 1 + random.IntN(len(all)-1)
+		again := all[random.IntN(len(all))]
+		if bytesOf(merge(merge(all[:at]...), merge(all[at:]...), again)) != want {
+			t.Fatalf("another order or grouping, split at %d, gives other bytes", at)
+		}
+	}
+	c := whole.Coverage()
+	if len(whole.Sources) != len(all) || c.Complete == 0 || c.Complete == c.Observed || c.Counts.Connect == 0 || c.Counts.Accept == 0 {
+		t.Errorf("%d sources of %d imports, %+v", len(whole.Sources), len(all), c)
 	}
 }

@@ -127,17 +127,25 @@ func Export(p *profile.Profile) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// eventOf names what was observed: the runs, or else the container.
+// eventOf names what was observed: the runs, or else the recordings, or else
+// what was declared.
 func eventOf(p *profile.Profile) string {
-	var names []string
+	var names, others []string
 	for _, s := range p.Sources {
 		switch {
 		case s.Kind != profile.KindObserved:
+			others = append(others, s.ID)
 		case s.Run != "":
 			names = append(names, s.Run)
 		default:
 			names = append(names, s.ID)
 		}
+	}
+	if names == nil {
+		names = others
+	}
+	if names == nil {
+		return "unknown"
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ", ")
@@ -149,10 +157,13 @@ func logOf(p *profile.Profile) monitorLog {
 		out.Process = append(out.Process, process{printable(x.Path), x.As})
 	}
 	for _, c := range p.Network.Connect {
-		if c.Peer.IP == "" && len(c.Peer.Names) == 0 {
+		at := network{IP: c.Peer.IP, Port: c.Port, Protocol: c.Proto}
+		if strings.Contains(at.IP, "/") {
+			at.IP = "" // a range of addresses is none
+		}
+		if at.IP == "" && len(c.Peer.Names) == 0 {
 			continue
 		}
-		at := network{IP: c.Peer.IP, Port: c.Port, Protocol: c.Proto}
 		if len(c.Peer.Names) > 0 {
 			at.Hostname = c.Peer.Names[0]
 		}

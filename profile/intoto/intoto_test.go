@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +109,95 @@ func TestExport(t *testing.T) {
 	}
 	if _, err := Export(&profile.Profile{}); !errors.Is(err, ErrNoSubject) {
 		t.Errorf("without an image: %v", err)
+	}
+}
+
+// TestSpecification looks at what statements and the predicate ask for: the fields
+// that are required, and the forms of those that are not.
+func TestSpecification(t *testing.T) {
+	t.Parallel()
+	declared := sample()
+	declared.Sources[0] = profile.Source{Kind: profile.KindDeclared}
+	declared.Sources[0].ID = profile.SourceID(declared.Sources[0])
+	declared.Executables, declared.Files, declared.Network = nil, nil, profile.Network{}
+	empty := &profile.Profile{Images: sample().Images}
+	ranges := sample()
+	ranges.Network.Connect = []profile.Connect{
+		{Proto: "tcp", Port: 443, Peer: profile.Peer{IP: "10.0.0.0/8"}},
+		{Proto: "tcp", Port: 443, Peer: profile.Peer{IP: "10.0.0.0/8", Names: []string{"db.example"}}},
+		{Proto: "icmp", Peer: profile.Peer{IP: "2001:db8::1"}},
+		{Proto: "udp", Port: 53, Peer: profile.Peer{K8s: profile.K8s{Namespace: "kube-system"}}},
+	}
+	for name, p := range map[string]*profile.Profile{"whole": sample(), "declared only": declared, "empty": empty, "ranges": ranges} {
+		data, err := Export(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s struct {
+			Type          string `json:"_type"`
+			PredicateType string `json:"predicateType"`
+			Subject       []struct{ Digest map[string]string }
+			Predicate     struct {
+				Monitor          struct{ Type string }
+				MonitoredProcess struct{ HostID, Type, Event string }
+				MonitorLog       map[string]json.RawMessage
+				Metadata         *struct{ BuildStartedOn, BuildFinishedOn *time.Time }
+			}
+		}
+		if err := json.Unmarshal(data, &s); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for what, uri := range map[string]string{
+			"_type": s.Type, "predicateType": s.PredicateType, "monitor.type": s.Predicate.Monitor.Type,
+			"hostID": s.Predicate.MonitoredProcess.HostID, "monitoredProcess.type": s.Predicate.MonitoredProcess.Type,
+		} {
+			if u, err := url.Parse(uri); err != nil || !u.IsAbs() {
+				t.Errorf("%s: %s is %q, which is no URI", name, what, uri)
+			}
+		}
+		if s.Predicate.MonitoredProcess.Event == "" {
+			t.Errorf("%s: nothing names the event", name)
+		}
+		for _, x := range s.Subject {
+			if len(x.Digest["sha256"]) != 64 {
+				t.Errorf("%s: subject %v", name, x)
+			}
+		}
+		checkLog(t, name, s.Predicate.MonitorLog)
+	}
+}
+
+func checkLog(t *testing.T, name string, log map[string]json.RawMessage) {
+	t.Helper()
+	if log["process"] == nil && log["network"] == nil && log["fileAccess"] == nil {
+		t.Errorf("%s: the log is empty", name)
+	}
+	var peers []struct {
+		IP, Hostname, Protocol string
+		Port                   *int
+		InvokingProcess        map[string]any
+	}
+	var files []struct{ Name, URI string }
+	var processes []map[string]any
+	for key, into := range map[string]any{"network": &peers, "fileAccess": &files, "process": &processes} {
+		if log[key] == nil {
+			continue
+		}
+		if err := json.Unmarshal(log[key], into); err != nil {
+			t.Errorf("%s: %s: %v", name, key, err)
+		}
+	}
+	for _, x := range peers {
+		_, err := netip.ParseAddr(x.IP)
+		if x.IP == "" && x.Hostname == "" || x.IP != "" && err != nil || x.Port != nil && (*x.Port < 1 || *x.Port > 65535) ||
+			x.Port != nil && x.Protocol == "" || x.Protocol != strings.ToLower(x.Protocol) {
+			t.Errorf("%s: peer %+v", name, x)
+		}
+	}
+	for _, x := range files {
+		if x.Name == "" && x.URI == "" {
+			t.Errorf("%s: a file without a name", name)
+		}
 	}
 }
 
