@@ -89,23 +89,65 @@ func toolClasses() []string {
 
 func isToolClass(name string) bool { return slices.Contains(toolClasses(), name) }
 
-// classOf finds the class of a tool in the catalogue by its base name; setuid
-// files that no class names have their own.
-func classOf(catalogue []ToolClass, base string, setuid bool) (ToolClass, bool) {
-	for _, c := range catalogue {
-		if c.names == nil && setuid {
-			return c, true
+// catalogue finds the class of a tool by its base name.
+type catalogue struct {
+	classes []ToolClass
+	exact   map[string]int // by whole names: the first class that has one
+	stems   map[string]int // by what comes before a star
+	longest int            // bytes of a stem
+	setuid  int
+}
+
+func newCatalogue() *catalogue {
+	c := &catalogue{classes: Classes(), exact: map[string]int{}, stems: map[string]int{}}
+	for i, class := range c.classes {
+		if class.names == nil {
+			c.setuid = i
 		}
-		for _, n := range c.names {
-			if base == n {
-				return c, true
+		for _, n := range class.names {
+			names := c.exact
+			stem, starred := strings.CutSuffix(n, "*")
+			if starred {
+				names, c.longest = c.stems, max(c.longest, len(stem))
 			}
-			if stem, ok := strings.CutSuffix(n, "*"); ok && strings.HasPrefix(base, stem) {
-				return c, true
+			if _, ok := names[stem]; !ok {
+				names[stem] = i
 			}
 		}
 	}
-	return ToolClass{}, false
+	return c
+}
+
+// of is the first class that names a base name; setuid files that none before
+// names have their own.
+func (c *catalogue) of(base string, setuid bool) (ToolClass, bool) {
+	first := len(c.classes)
+	if setuid {
+		first = c.setuid
+	}
+	if i, ok := c.exact[base]; ok {
+		first = min(first, i)
+	}
+	for n := range min(len(base), c.longest) + 1 {
+		if i, ok := c.stems[base[:n]]; ok {
+			first = min(first, i)
+		}
+	}
+	if first == len(c.classes) {
+		return ToolClass{}, false
+	}
+	return c.classes[first], true
+}
+
+// classOf is the class of a file that the catalogue names.
+func (p *planner) classOf(f *file) (ToolClass, bool) {
+	if !f.tool() && f.applet == "" {
+		return ToolClass{}, false
+	}
+	if p.catalogue == nil {
+		p.catalogue = newCatalogue()
+	}
+	return p.catalogue.of(path.Base(f.path), f.entry.Mode&modeSetuid != 0 && f.class == program)
 }
 
 // Tool is an executable of the image that the catalogue names.
@@ -122,12 +164,8 @@ type Tool struct {
 // tools lists what the catalogue names, applets and links among it.
 func (p *planner) tools() []Tool {
 	var list []Tool
-	catalogue := Classes()
 	for _, f := range p.order {
-		if !f.tool() && f.applet == "" {
-			continue
-		}
-		c, ok := classOf(catalogue, path.Base(f.path), f.entry.Mode&modeSetuid != 0 && f.class == program)
+		c, ok := p.classOf(f)
 		if !ok {
 			continue
 		}

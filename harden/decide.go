@@ -52,7 +52,7 @@ func (p *planner) begin() {
 	p.barredBy, p.answers, p.settled, p.commandRules = nil, nil, nil, nil
 	p.queue, p.missing, p.stateDirs, p.leftOver = nil, nil, nil, nil
 	p.inherited, p.evidence, p.phases = map[string][]string{}, map[string][]string{}, map[string][]string{}
-	p.origins = map[string][]string{}
+	p.origins, p.brought = map[string][]string{}, map[string]int{}
 	p.followed, p.leftIn, p.waiting = map[string]follows{}, map[*file][]*file{}, nil
 	p.findings = p.findings[:p.early]
 }

@@ -295,8 +295,12 @@ func isType(s string) bool {
 }
 
 func isClass(s string) bool {
-	names := classNames()
-	return s == "" || slices.Contains(names[:], s)
+	for _, name := range classNames() {
+		if s == name {
+			return true
+		}
+	}
+	return s == ""
 }
 
 // maxSteps bounds how many links the resolving of one path follows.

@@ -41,6 +41,7 @@ type planner struct {
 	missing   []string            // of the profile: what the image does not have
 	findings  []Finding
 	refusals  []string
+	refusedOf map[string]bool // of these
 	rebased   bool
 	preload   []string                       // libraries that every program loads
 	stateDirs map[*file]bool                 // listed directories with files of nobody's that the profile saw
@@ -68,6 +69,10 @@ type planner struct {
 	lookup       *profile.Lookup
 	relative     []string // recorded paths that are below the working directory
 	gates        *gates
+	catalogue    *catalogue
+	services     []string       // that name service modules are for
+	brought      map[string]int // see again
+	compared     int            // paths with patterns of the profile
 }
 
 // NewPlan decides every path of an image. The identity says which image it is,

@@ -38,7 +38,11 @@ func (p *planner) note(kind, name, text string) {
 }
 
 func (p *planner) refuse(reason string) {
-	if !slices.Contains(p.refusals, reason) {
+	if p.refusedOf == nil {
+		p.refusedOf = map[string]bool{}
+	}
+	if !p.refusedOf[reason] {
+		p.refusedOf[reason] = true
 		p.refusals = append(p.refusals, reason)
 	}
 }

@@ -27,7 +27,7 @@ func (p *planner) keepPAM(f *file, dirName string) {
 		p.keepBelow(name, f, note)
 	}
 	top, _ := p.resolve(path.Join(dirName, "security"))
-	if top == nil {
+	if top == nil || p.again("pam", top.path) {
 		return
 	}
 	named := p.pamModules()
@@ -82,7 +82,16 @@ func (p *planner) words(f *file) []string {
 // keepProviders keeps those providers and engines of OpenSSL that its
 // configuration names where that stays, and FIPS.
 func (p *planner) keepProviders(f *file, dirName string) {
-	named := p.opensslWords()
+	var confs []string
+	for _, name := range []string{p.env("OPENSSL_CONF"), "etc/ssl/openssl.cnf", "usr/lib/ssl/openssl.cnf", "etc/pki/tls/openssl.cnf"} {
+		if conf, _ := p.resolve(name); name != "" && conf != nil && conf.kept && conf.class != dir {
+			confs = append(confs, conf.path)
+		}
+	}
+	if p.again("openssl", dirName, strings.Join(confs, "\x00")) {
+		return
+	}
+	named := p.opensslWords(confs)
 	for _, sub := range []string{"ossl-modules", "engines-3", "engines-1.1"} {
 		top, _ := p.resolve(path.Join(dirName, sub))
 		if top == nil {
@@ -99,14 +108,10 @@ func (p *planner) keepProviders(f *file, dirName string) {
 
 // opensslWords are the words of OpenSSL's configuration, comments excepted
 // (config(5ssl)), where the profile saw it read or a rule keeps it.
-func (p *planner) opensslWords() map[string]bool {
+func (p *planner) opensslWords(confs []string) map[string]bool {
 	words := map[string]bool{}
-	for _, name := range []string{p.env("OPENSSL_CONF"), "etc/ssl/openssl.cnf", "usr/lib/ssl/openssl.cnf", "etc/pki/tls/openssl.cnf"} {
-		conf, _ := p.resolve(name)
-		if name == "" || conf == nil || !conf.kept || conf.class == dir {
-			continue
-		}
-		text, err := p.read(conf)
+	for _, name := range confs {
+		text, err := p.read(p.find(name))
 		if err != nil {
 			continue
 		}

@@ -177,9 +177,12 @@ func dependsOn(f, lib *file) bool {
 	if len(f.owners) == 0 || len(lib.owners) == 0 {
 		return true
 	}
+	if len(f.owners) > maxOwners || len(lib.owners) > maxOwners {
+		return true // no package manager gives a library to so many
+	}
 	for _, g := range f.owners {
 		for _, q := range lib.owners {
-			if g == q || slices.Contains(g.Depends, q.Name) || slices.ContainsFunc(q.Provides, func(name string) bool { return slices.Contains(g.Depends, name) }) {
+			if g == q || g.dependsOn(q) {
 				return true
 			}
 		}
@@ -187,10 +190,39 @@ func dependsOn(f, lib *file) bool {
 	return false
 }
 
+// maxOwners bounds the packages of a library that are compared.
+const maxOwners = 16
+
+// dependsOn tells whether a package names another, or something that it
+// provides, among its dependencies.
+func (g *pkg) dependsOn(q *pkg) bool {
+	if g.depends == nil {
+		g.depends = setOf(g.Depends)
+	}
+	if q.provides == nil {
+		q.provides = setOf(q.Provides)
+	}
+	has := func(list []string, set map[string]bool) bool {
+		return slices.ContainsFunc(list, func(name string) bool { return set[name] })
+	}
+	if len(g.Depends) < len(q.Provides) {
+		return g.depends[q.Name] || has(g.Depends, q.provides)
+	}
+	return g.depends[q.Name] || has(q.Provides, g.depends)
+}
+
+func setOf(list []string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, s := range list {
+		set[s] = true
+	}
+	return set
+}
+
 // keepBelow keeps a file or all that is below a directory, tools excepted.
 func (p *planner) keepBelow(name string, from *file, note string) {
 	top, _ := p.resolve(name)
-	if top == nil {
+	if top == nil || p.again("below", top.path, note) {
 		return
 	}
 	p.below(top.path, func(g *file) {
@@ -200,8 +232,24 @@ func (p *planner) keepBelow(name string, from *file, note string) {
 	})
 }
 
-// below calls f for a path and everything under it, in order.
+// again tells whether something was kept for two others already. There may be
+// thousands of libraries of one family, and each would bring the same; the second
+// one's turn keeps what the first one's left out, itself.
+func (p *planner) again(what ...string) bool {
+	key := strings.Join(what, "\x00")
+	p.brought[key]++
+	return p.brought[key] > 2
+}
+
+// below calls visit for a path and everything under it, in order; for "" for all
+// of the image.
 func (p *planner) below(top string, visit func(*file)) {
+	if top == "" {
+		for _, f := range p.order {
+			visit(f)
+		}
+		return
+	}
 	i, found := slices.BinarySearchFunc(p.order, top, func(f *file, t string) int { return comparePaths(f.path, t) })
 	if !found {
 		return
@@ -234,6 +282,16 @@ func comparePaths(a, b string) int {
 // nameServices are the services that nsswitch.conf names, and without it those
 // that the C library asks then (nsswitch.conf(5)).
 func (p *planner) nameServices() []string {
+	if p.services == nil {
+		p.services = p.readServices()
+	}
+	return p.services
+}
+
+// maxServices bounds the services that are looked for; systems have about ten.
+const maxServices = 100
+
+func (p *planner) readServices() []string {
 	f, _ := p.resolve("etc/nsswitch.conf")
 	if f == nil {
 		return []string{"dns", "files"}
@@ -258,5 +316,6 @@ func (p *planner) nameServices() []string {
 			}
 		}
 	}
-	return sortedSet(list)
+	list = sortedSet(list)
+	return list[:min(len(list), maxServices)]
 }

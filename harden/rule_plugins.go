@@ -95,43 +95,149 @@ func (p *planner) pluginGroups(without *stand) []*pluginGroup {
 			extra[g] = true
 		}
 	}
-	of := map[*pkg]*pluginGroup{}
-	var groups []*pluginGroup
+	sets := newPluginSets(p, extra)
+	var plugins []*file
 	for _, f := range p.order {
-		if f.class != library || f.needed || !f.kept || without.libraries[f] {
+		if f.class == library && !f.needed && f.kept && !without.libraries[f] && sets.reach(f) {
+			plugins = append(plugins, f)
+		}
+	}
+	return sets.groups(plugins)
+}
+
+// pluginSets finds out which plugins reach a package together. Each library is
+// looked at once, however many plugins need it: all that lead to it reach the
+// packages behind it, so that they are of one set with these.
+type pluginSets struct {
+	p      *planner
+	extra  map[*pkg]bool
+	of     map[*file][]*file // what a library needs by linking
+	leads  map[*file]bool    // it reaches a package of extra
+	parent map[any]any       // a forest of files and packages that are of one set
+	size   map[any]int       // of the set of a root
+	pkgs   []*pkg            // that were reached
+}
+
+func newPluginSets(p *planner, extra map[*pkg]bool) *pluginSets {
+	return &pluginSets{p: p, extra: extra, of: map[*file][]*file{}, leads: map[*file]bool{}, parent: map[any]any{}, size: map[any]int{}}
+}
+
+// reach follows a plugin to what it needs, and reports whether it leads to a
+// package.
+func (s *pluginSets) reach(plugin *file) bool {
+	var fresh []*file
+	for todo := []*file{plugin}; len(todo) > 0; {
+		f := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if _, ok := s.of[f]; ok {
 			continue
 		}
-		reached := p.packagesBehind(f, extra)
-		if len(reached) == 0 {
-			continue
-		}
-		mine := &pluginGroup{plugins: []*file{f}}
-		groups = append(groups, mine)
-		for _, g := range reached {
-			if other := of[g]; other == nil {
-				of[g] = mine
-				mine.pkgs = append(mine.pkgs, g)
-			} else if other != mine {
-				other.join(mine, of)
-				mine = other
+		fresh = append(fresh, f)
+		s.of[f] = []*file{}
+		deps, _, _ := s.p.loader.Deps(f.path, s.p.inherited[f.path]) // an error was noted with the file
+		for _, d := range deps {
+			if g, _ := s.p.resolve(d.Path); d.Path != "" && g != nil {
+				s.of[f] = append(s.of[f], g)
+				todo = append(todo, g)
 			}
 		}
 	}
-	groups = slices.DeleteFunc(groups, func(g *pluginGroup) bool { return len(g.plugins) == 0 })
-	for _, g := range groups {
-		g.measure()
-	}
-	return groups
+	s.mark(fresh)
+	return s.leads[plugin]
 }
 
-// join takes over what another group has.
-func (g *pluginGroup) join(other *pluginGroup, of map[*pkg]*pluginGroup) {
-	g.plugins = append(g.plugins, other.plugins...)
-	g.pkgs = append(g.pkgs, other.pkgs...)
-	for _, q := range other.pkgs {
-		of[q] = g
+// mark finds those of some libraries that lead to a package, by those that they
+// need or backwards from those that packages own.
+func (s *pluginSets) mark(fresh []*file) {
+	needs := map[*file][]*file{} // who needs a library
+	var todo []*file
+	for _, f := range fresh {
+		s.own(f)
+		for _, g := range s.of[f] {
+			needs[g] = append(needs[g], f)
+			s.leads[f] = s.leads[f] || s.leads[g]
+		}
+		if s.leads[f] {
+			todo = append(todo, f)
+		}
 	}
-	other.plugins, other.pkgs = nil, nil
+	for ; len(todo) > 0; todo = todo[1:] {
+		for _, f := range needs[todo[0]] {
+			if !s.leads[f] {
+				s.leads[f] = true
+				todo = append(todo, f)
+			}
+		}
+	}
+	for _, f := range fresh {
+		for _, g := range s.of[f] {
+			if s.leads[g] {
+				s.join(f, g)
+			}
+		}
+	}
+}
+
+// own joins a library with the packages that own it.
+func (s *pluginSets) own(f *file) {
+	for _, g := range f.owners {
+		if !s.extra[g] {
+			continue
+		}
+		if _, ok := s.parent[g]; !ok {
+			s.pkgs = append(s.pkgs, g)
+		}
+		s.leads[f] = true
+		s.join(f, g)
+	}
+}
+
+// root is what stands for the set of a file or package.
+func (s *pluginSets) root(x any) any {
+	if s.parent[x] == nil {
+		s.parent[x], s.size[x] = x, 1
+	}
+	for s.parent[x] != x {
+		s.parent[x] = s.parent[s.parent[x]]
+		x = s.parent[x]
+	}
+	return x
+}
+
+func (s *pluginSets) join(x, y any) {
+	x, y = s.root(x), s.root(y)
+	if x == y {
+		return
+	}
+	if s.size[x] < s.size[y] {
+		x, y = y, x
+	}
+	s.parent[y] = x
+	s.size[x] += s.size[y]
+}
+
+// groups are the sets of some plugins, in the order of the first of each.
+func (s *pluginSets) groups(plugins []*file) []*pluginGroup {
+	byRoot := map[any]*pluginGroup{}
+	var list []*pluginGroup
+	for _, f := range plugins {
+		g := byRoot[s.root(f)]
+		if g == nil {
+			g = &pluginGroup{}
+			byRoot[s.root(f)] = g
+			list = append(list, g)
+		}
+		g.plugins = append(g.plugins, f)
+	}
+	for _, q := range s.pkgs {
+		if g := byRoot[s.root(q)]; g != nil {
+			g.pkgs = append(g.pkgs, q)
+		}
+	}
+	for _, g := range list {
+		g.measure()
+	}
+	return list
 }
 
 func (g *pluginGroup) measure() {
@@ -142,37 +248,18 @@ func (g *pluginGroup) measure() {
 			g.bytes += f.entry.Size
 		}
 	}
+	plugins := map[*file]bool{}
 	for _, f := range g.plugins {
+		plugins[f] = true
 		add(f)
 	}
 	for _, q := range g.pkgs {
 		for _, f := range q.files {
-			if !slices.Contains(g.plugins, f) {
+			if !plugins[f] {
 				add(f)
 			}
 		}
 	}
-}
-
-// packagesBehind are the packages of a set that a plugin needs by linking.
-func (p *planner) packagesBehind(f *file, of map[*pkg]bool) []*pkg {
-	var list []*pkg
-	seen := map[*file]bool{f: true}
-	for todo := []*file{f}; len(todo) > 0; todo = todo[1:] {
-		for _, g := range todo[0].owners {
-			if of[g] && !slices.Contains(list, g) {
-				list = append(list, g)
-			}
-		}
-		deps, _, _ := p.loader.Deps(todo[0].path, p.inherited[todo[0].path]) // an error was noted with the file
-		for _, d := range deps {
-			if g, _ := p.resolve(d.Path); d.Path != "" && g != nil && !seen[g] {
-				seen[g] = true
-				todo = append(todo, g)
-			}
-		}
-	}
-	return list
 }
 
 // sentence says what the plugins keep, and how to be rid of it.

@@ -106,8 +106,10 @@ func (p *planner) match(m *matcher, f *file) bool {
 		return false
 	case r.Package != "" && !slices.ContainsFunc(f.owners, func(g *pkg) bool { return matchName(r.Package, g.Name) }):
 		return false
-	case r.Class != "" && !f.isClass(r.Class):
-		return false
+	case r.Class != "":
+		if c, ok := p.classOf(f); !ok || c.Name != r.Class {
+			return false
+		}
 	}
 	m.matched = true
 	return true
@@ -116,15 +118,6 @@ func (p *planner) match(m *matcher, f *file) bool {
 func matchName(glob, name string) bool {
 	ok, err := path.Match(glob, name)
 	return err == nil && ok
-}
-
-// isClass tells whether the catalogue has a file in a class.
-func (f *file) isClass(name string) bool {
-	if !f.tool() && f.applet == "" {
-		return false
-	}
-	c, ok := classOf(Classes(), path.Base(f.path), f.entry.Mode&modeSetuid != 0 && f.class == program)
-	return ok && c.Name == name
 }
 
 func (p *planner) firstMatch(list []*matcher, f *file) *matcher {

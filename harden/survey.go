@@ -88,6 +88,8 @@ type pkg struct {
 	base     bool
 	at       int               // its place among the packages
 	notes    map[string]string // see note
+	depends  map[string]bool   // see dependsOn
+	provides map[string]bool
 	usage
 }
 

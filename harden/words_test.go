@@ -89,12 +89,12 @@ func TestClassOf(t *testing.T) {
 		"python3.11": "interpreter", "perl5.36.0": "interpreter", "gcc-12": "compiler", "nc.openbsd": "network tool", "crond": "scheduler",
 		"nginx": "", "server": "", "chromium": "",
 	} {
-		c, _ := classOf(Classes(), name, false)
+		c, _ := newCatalogue().of(name, false)
 		if c.Name != want {
 			t.Errorf("%s: got %q, want %q", name, c.Name, want)
 		}
 	}
-	if c, _ := classOf(Classes(), "unheard-of", true); c.Name != "setuid" {
+	if c, _ := newCatalogue().of("unheard-of", true); c.Name != "setuid" {
 		t.Errorf("a setuid program without a class: got %q", c.Name)
 	}
 	for _, c := range Classes() {
