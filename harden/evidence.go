@@ -148,18 +148,22 @@ func (t *Trust) name() string {
 }
 
 // gateOf is the gate before dropping a file; "" where knowledge drops it, not
-// the lack of evidence.
+// the lack of evidence. A link has the gate of what it leads to.
 func (p *planner) gateOf(f *file) string {
+	class := f.class
+	if to := p.files[f.target]; class == link && to != nil && to.class != dir {
+		class = to.class
+	}
 	switch {
 	case p.level == Files && !f.above:
 		return "" // the level packages drops it, by a gate of its own
-	case f.class == program, f.applet != "", f.command:
+	case class == program, f.applet != "", f.command:
 		return gatePrograms
-	case f.class == script:
+	case class == script:
 		return gateScripts
 	case p.level == Binaries, inDocs(f.path), p.droppableState(f), p.dbPaths[f.path]:
 		return ""
-	case f.class == library:
+	case class == library:
 		return gateLibraries
 	}
 	return gateFiles

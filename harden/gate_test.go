@@ -57,7 +57,7 @@ func TestGates(t *testing.T) {
 		{name: "opens without maps", prof: seen("exec open"), drops: strings.Join([]string{tool, script, library, file}, " ")},
 		{name: "executions alone", prof: seen("exec"), keeps: library + " " + file + " " + script, drops: tool + " usr/bin/dash usr/bin/wget", shut: "scripts libraries files"},
 		{name: "executions with scripts", prof: seen("exec exec.script"), keeps: library + " " + file, drops: tool + " " + script, shut: "libraries files"},
-		{name: "maps without opens", prof: seen("exec exec.script mmap"), keeps: file, drops: tool + " " + script, shut: "files"},
+		{name: "maps without opens", prof: seen("exec exec.script mmap"), keeps: file, drops: tool + " " + script + " " + library + " usr/lib/libcurl.so.4", shut: "files"},
 		{name: "opens without executions", prof: seen("open"), keeps: tool + " usr/bin/dash usr/bin/sh usr/bin/wget " + script + " " + library, shut: "programs scripts libraries"},
 		{name: "nothing but connections", prof: seen("net.connect.tcp"), keeps: tool + " " + script + " " + library + " " + file, shut: "programs scripts libraries files"},
 		{name: "documentation needs no evidence", prof: seen("net.listen"), drops: "usr/share/doc/server/README", shut: "programs scripts libraries files"},
@@ -130,6 +130,52 @@ func TestGateCounts(t *testing.T) {
 	}
 	if n := len(dropped(trusted)) - len(dropped(pl)); n < pl.Gates[0].Entries {
 		t.Errorf("the gate counts %d entries, opening it drops %d more", pl.Gates[0].Entries, n)
+	}
+}
+
+// TestGateReleases says of each gate what is missing and what evidence would
+// release it; that evidence does.
+func TestGateReleases(t *testing.T) {
+	t.Parallel()
+	const only = "net.listen"
+	tr := tree(t, debianText(), server)
+	pl := newPlan(t, tr, seen(only), harden.Policy{})
+	want := map[string]struct{ missing, release, by, drops string }{
+		"programs":  {"exec", "a complete source that observes exec", "exec", "usr/bin/curl"},
+		"scripts":   {"exec; exec.script or open", "a complete source that observes exec and exec.script or open", "exec exec.script", "usr/local/bin/start"},
+		"libraries": {"exec; mmap or open", "a complete source that observes exec and mmap or open", "exec mmap", "usr/lib/libcurl.so.4.8.0"},
+		"files":     {"open", "a complete source that observes open", "exec open", "var/lib/curl/history"},
+	}
+	if len(pl.Gates) != len(want) {
+		t.Errorf("%d gates", len(pl.Gates))
+	}
+	for _, g := range pl.Gates {
+		w := want[g.Of]
+		if got := strings.Join(g.Missing, "; "); got != w.missing || g.Release != w.release {
+			t.Errorf("%s: missing %q, released by %q", g.Of, got, g.Release)
+		}
+		if note := pl.Explain(w.drops)[0].Reason; !pl.Keeps(w.drops) || note.Kind != harden.Gated || !strings.HasPrefix(note.Note, "no complete source could see ") {
+			t.Errorf("%s stays for %+v", w.drops, note)
+		}
+		released := newPlan(t, tr, seen(only+" "+w.by), harden.Policy{})
+		if released.Keeps(w.drops) || slices.ContainsFunc(released.Gates, func(o harden.Gate) bool { return o.Of == g.Of }) {
+			t.Errorf("%s: with %q, %s stays: %+v", g.Of, w.by, w.drops, released.Explain(w.drops))
+		}
+	}
+}
+
+// TestGateOfPatterns keeps a program that an upper bound of executions covers,
+// whatever complete sources saw.
+func TestGateOfPatterns(t *testing.T) {
+	t.Parallel()
+	prof := seen("exec open mmap")
+	prof.Patterns = []profile.Pattern{{Glob: "/**/cur*", Access: []string{profile.AccessExec}}}
+	pl := newPlan(t, tree(t, debianText(), server), prof, harden.Policy{})
+	if !pl.Keeps("usr/bin/curl") || !pl.Keeps("usr/lib/libcurl.so.4.8.0") || pl.Keeps("usr/bin/dash") {
+		t.Errorf("curl: %+v", pl.Explain("usr/bin/curl"))
+	}
+	if !hasFinding(pl, "pattern") {
+		t.Errorf("findings: %+v", pl.Findings)
 	}
 }
 
