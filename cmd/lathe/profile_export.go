@@ -71,6 +71,9 @@ func runExport(ctx context.Context, env *environment, o exportOptions, names []s
 	if errors.Is(err, kubescape.ErrNoContainer) {
 		return usage("%w: give it with --container", err)
 	}
+	if errors.Is(err, kubescape.ErrName) {
+		return usage("exporting as kubescape: %w: give others with --name, --namespace and --container", err)
+	}
 	if err != nil {
 		return fmt.Errorf("exporting as kubescape: %w", err)
 	}

@@ -25,6 +25,31 @@ type ExportOptions struct {
 // known, by which kubescape finds what to enforce.
 var ErrNoContainer = errors.New("the name of the container is not known")
 
+// ErrName is returned by [Export] for names that Kubernetes does not take, or
+// that do not fit into the label by which a pod names its profile.
+var ErrName = errors.New("a name that Kubernetes does not take")
+
+// maxLabel is how long names of containers and values of labels may be.
+const maxLabel = 63
+
+// check refuses names that the cluster would.
+func (o ExportOptions) check() error {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	for _, n := range []struct{ what, name, inner string }{
+		{"object", o.Name, "-."}, {"namespace", o.Namespace, "-"}, {"container", o.Container, "-"},
+	} {
+		name := n.name
+		if name == "" && n.what == "namespace" {
+			continue
+		}
+		if name == "" || len(name) > maxLabel || strings.Trim(name, letters+n.inner) != "" ||
+			!strings.Contains(letters, name[:1]) || !strings.Contains(letters, name[len(name)-1:]) {
+			return fmt.Errorf("%w: %q of the %s", ErrName, name, n.what)
+		}
+	}
+	return nil
+}
+
 // exported is an ApplicationProfile as it is written.
 type exported struct {
 	APIVersion string           `json:"apiVersion"`
@@ -80,6 +105,9 @@ func Export(p *profile.Profile, o ExportOptions) (data []byte, left int, err err
 	o.complete(p)
 	if o.Container == "" {
 		return nil, 0, ErrNoContainer
+	}
+	if err := o.check(); err != nil {
+		return nil, 0, err
 	}
 	e := exporter{opens: map[string]map[string]bool{}, execs: map[string]exportedExec{}}
 	e.container = exportedContainer{Name: o.Container}
@@ -145,8 +173,9 @@ type exporter struct {
 
 // programs takes executables and patterns of executions.
 func (e *exporter) programs(p *profile.Profile) {
+	byHand := p.ByHand()
 	for _, x := range p.Executables {
-		if len(x.Origin) != 1 || x.Origin[0] != profile.OriginAttach {
+		if !byHand(&x) {
 			e.program(x)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/profile/foreign"
@@ -147,5 +148,55 @@ spec:
 	}
 	if _, _, err := Export(&profile.Profile{}, ExportOptions{}); !errors.Is(err, ErrNoContainer) {
 		t.Errorf("without a container: %v", err)
+	}
+}
+
+// TestEnforceable is what the agent and the cluster ask for of a profile that a
+// pod names: names, the mark of a profile that people manage, and of every
+// container its name, absolute paths, arguments and flags.
+func TestEnforceable(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join("testdata", "application.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := mustRead(t, string(data), foreign.Options{Container: "shop"})
+	p.Executables = append(p.Executables, profile.Executable{Key: "/usr/bin/vi", Path: "/usr/bin/vi", Origin: []string{profile.OriginUnknown}, TTY: true})
+	out, _, err := Export(p, ExportOptions{Name: "front.v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o exported
+	if err := yaml.UnmarshalStrict(out, &o); err != nil {
+		t.Fatal(err)
+	}
+	if o.Kind != "ApplicationProfile" || o.APIVersion != "spdx.softwarecomposition.kubescape.io/v1beta1" || o.Metadata.Name != "front.v1" ||
+		o.Metadata.Namespace != "shop" || o.Metadata.Annotations["kubescape.io/managed-by"] != "User" || len(o.Spec.Containers) != 1 {
+		t.Errorf("%+v", o.Metadata)
+	}
+	c := o.Spec.Containers[0]
+	if c.Name != "shop" || len(c.Execs) == 0 || len(c.Opens) == 0 {
+		t.Errorf("%+v", c)
+	}
+	for _, x := range c.Execs {
+		if strings.HasSuffix(x.Path, "/vi") {
+			t.Errorf("what a person ran is expected: %v", x)
+		}
+		if x.Path == "" || strings.HasPrefix(x.Path, "/") && !wild(x.Path) && (len(x.Args) == 0 || x.Args[len(x.Args)-1] != "⋯⋯") {
+			t.Errorf("exec %+v", x)
+		}
+	}
+	for _, f := range c.Opens {
+		if !strings.HasPrefix(f.Path, "/") || len(f.Flags) == 0 {
+			t.Errorf("open %+v", f)
+		}
+	}
+	for _, bad := range []ExportOptions{
+		{Container: "Web"}, {Container: "a.b"}, {Container: "web", Name: "-x"}, {Container: "web", Name: "x."}, {Container: "web", Name: "a b"},
+		{Container: "web", Namespace: "a/b"}, {Container: "web", Name: strings.Repeat("x", 64)},
+	} {
+		if _, _, err := Export(p, bad); !errors.Is(err, ErrName) {
+			t.Errorf("%+v: %v", bad, err)
+		}
 	}
 }
