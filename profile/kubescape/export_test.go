@@ -192,8 +192,13 @@ func TestEnforceable(t *testing.T) {
 		}
 	}
 	for _, bad := range []ExportOptions{
-		{Container: "Web"}, {Container: "a.b"}, {Container: "web", Name: "-x"}, {Container: "web", Name: "x."}, {Container: "web", Name: "a b"},
-		{Container: "web", Namespace: "a/b"}, {Container: "web", Name: strings.Repeat("x", 64)},
+		{Container: "Web"},
+		{Container: "a.b"},
+		{Container: "web", Name: "-x"},
+		{Container: "web", Name: "x."},
+		{Container: "web", Name: "a b"},
+		{Container: "web", Namespace: "a/b"},
+		{Container: "web", Name: strings.Repeat("x", 64)},
 	} {
 		if _, _, err := Export(p, bad); !errors.Is(err, ErrName) {
 			t.Errorf("%+v: %v", bad, err)

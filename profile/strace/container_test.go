@@ -2,6 +2,7 @@ package strace
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 )
@@ -141,7 +142,7 @@ func TestImportErrors(t *testing.T) {
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	const exec, good = `1 execve("/app/a", ["a"], 0x7ffe) = 0` + "\n", `1 open("/good", O_RDONLY) = 3` + "\n"
-	long := `1 write(1, "` + strings.Repeat("x", 100<<20) + `", 104857600) = 104857600` + "\n"
+	long := `1 write(1, "` + strings.Repeat("x", maxLine) + `", 4194304) = 4194304` + "\n"
 	for name, tc := range map[string]struct {
 		damage string
 		skips  int64
@@ -154,7 +155,7 @@ func TestDamage(t *testing.T) {
 		"too few arguments": {"1 execve() = 0\n", 1, "execve lacks arguments"},
 		"a path cut off":    {`1 open("/ab"..., O_RDONLY) = 3` + "\n", 1, "a path is not whole"},
 		"a program cut off": {`1 execve("/ab"..., ["a"], 0x7ffe) = 0` + "\n", 1, "the path of execve is not whole"},
-		"100 MB":            {long, 1, "it is longer than 4194304 bytes"},
+		"long":              {long, 1, "it is longer than 4194304 bytes"},
 		"many":              {strings.Repeat("1 ?\n", 9), 9, "it is no call"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,4 +175,24 @@ func TestDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A line of a hundred megabytes is passed over in pieces.
+func TestEndlessLine(t *testing.T) {
+	t.Parallel()
+	log := io.MultiReader(strings.NewReader(`1 execve("/app/a", ["a"], 0x7ffe) = 0`+"\n"+`1 write(1, "`), io.LimitReader(letters{}, 100<<20),
+		strings.NewReader("\n"+`1 open("/good", O_RDONLY) = 3`+"\n"))
+	p := mustImport(t, []Input{{"log", log}}, Options{})
+	if in := p.Sources[0].Input; len(p.Files) != 1 || in.Skipped != 1 || in.Bytes < 100<<20 {
+		t.Errorf("%d files, %+v", len(p.Files), in)
+	}
+}
+
+type letters struct{}
+
+func (letters) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
 }
