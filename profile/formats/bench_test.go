@@ -6,23 +6,25 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/lathe-build/lathe/internal/events"
 	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 // BenchmarkImport is the import of each format, in lines and bytes a second.
 func BenchmarkImport(b *testing.B) {
-	for _, name := range eventFormats() {
+	for _, name := range events.Streams() {
 		b.Run(name, func(b *testing.B) {
-			f, err := Find(formatOf(name))
+			f, err := Find(events.Format(name))
 			if err != nil {
 				b.Fatal(err)
 			}
 			const lines = 20_000
-			text := stream(name, lines)
+			text := stream(b, name, lines)
 			start := used(b)
 			for b.Loop() {
 				if _, err := f.Import(context.Background(), []*foreign.Input{open(b, "x", text)}, foreign.Options{}); err != nil {
@@ -38,27 +40,19 @@ func BenchmarkImport(b *testing.B) {
 // into the same members, without doing anything with them: what an importer has
 // to be compared with.
 func BenchmarkStandard(b *testing.B) {
-	standard(b, standardEvent)
+	standard(b, events.Standard)
 }
 
 // BenchmarkStandardFew is the same for a handful of members.
 func BenchmarkStandardFew(b *testing.B) {
-	standard(b, func(string) any {
-		return new(struct {
-			Exec struct {
-				Process struct{ Binary, Cwd string }
-			} `json:"process_exec"`
-			Fname, Fpath, Name string
-			Flow               struct{ Verdict string }
-		})
-	})
+	standard(b, events.Few)
 }
 
 func standard(b *testing.B, event func(format string) any) {
-	for _, name := range eventFormats() {
+	for _, name := range events.Streams() {
 		b.Run(name, func(b *testing.B) {
 			const lines = 4_000
-			text := stream(name, lines)
+			text := stream(b, name, lines)
 			start := used(b)
 			for b.Loop() {
 				for line := range bytes.Lines(text) {
@@ -86,4 +80,13 @@ func report(b *testing.B, bytes, lines int, start time.Duration) {
 	seconds := (used(b) - start).Seconds()
 	b.ReportMetric(float64(b.N)*float64(bytes)/1e6/seconds, "MB/cpu-s")
 	b.ReportMetric(float64(b.N)*float64(lines)/seconds, "lines/cpu-s")
+}
+
+// stream is that many events, of which one in 20 is of something new.
+func stream(b *testing.B, name string, lines int) []byte {
+	text, err := io.ReadAll(events.Reader(name, lines, lines/20))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return text
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lathe-build/lathe/internal/events"
 	"github.com/lathe-build/lathe/profile/foreign"
 )
 
@@ -41,12 +42,12 @@ const runVariable = "LATHE_TEST_IMPORT"
 // distinct. With -short it is 40,000.
 func TestConstantMemory(t *testing.T) {
 	t.Parallel()
-	events := 1_000_000
+	most := 1_000_000
 	if testing.Short() {
-		events = 40_000
+		most = 40_000
 	}
 	for _, name := range []string{"inspektor-gadget", "tetragon"} {
-		half, whole := importApart(t, run{Stream: name, Events: events / 2}), importApart(t, run{Stream: name, Events: events})
+		half, whole := importApart(t, run{Stream: name, Events: most / 2}), importApart(t, run{Stream: name, Events: most})
 		for _, r := range []run{half, whole} {
 			t.Logf("%s: %d events in %.1f s: %d MiB of heap, %d MiB resident", name, r.Events, r.Seconds, r.HeapBytes>>20, r.ResidentBytes>>20)
 			if r.Records != int64(r.Events) || r.Skipped != 0 || r.Facts < distinctFacts || r.Facts > distinctFacts+2 {
@@ -93,11 +94,11 @@ func TestImportApart(t *testing.T) {
 	if err := json.Unmarshal([]byte(in), &r); err != nil {
 		t.Fatal(err)
 	}
-	f, err := Find(formatOf(r.Stream))
+	f, err := Find(events.Format(r.Stream))
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := foreign.Open("events.json", &generator{format: r.Stream, n: r.Events, distinct: distinctFacts})
+	log, err := foreign.Open("events.json", events.Reader(r.Stream, r.Events, distinctFacts))
 	if err != nil {
 		t.Fatal(err)
 	}

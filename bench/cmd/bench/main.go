@@ -34,13 +34,14 @@ func main() {
 
 // options are the flags.
 type options struct {
-	markdown string
-	dir      string
-	lathe    string
-	runs     int
-	rounds   int
-	growth   bool
-	only     bool
+	markdown  string
+	dir       string
+	lathe     string
+	runs      int
+	rounds    int
+	growth    bool
+	only      bool
+	importing bool
 }
 
 func run(ctx context.Context, args []string) error {
@@ -58,6 +59,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.runs, "n", 5, "`runs` of each step")
 	f.IntVar(&o.rounds, "rounds", 10, "`rounds` of each load that is recorded")
 	f.BoolVar(&o.only, "recording", false, "measure only what recording costs, and replace that section of the results")
+	f.BoolVar(&o.importing, "evidence", false, "measure only what importing evidence costs, and replace that section of the results")
 	f.BoolVar(&o.growth, "growth", true, "also measure how cost grows with entries and file sizes")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -82,6 +84,9 @@ func (o *options) measure(ctx context.Context) error {
 	if o.only {
 		return o.recordingOnly(ctx)
 	}
+	if o.importing {
+		return o.evidenceOnly(ctx)
+	}
 	if o.lathe == "" {
 		o.lathe = filepath.Join(o.dir, "lathe")
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", o.lathe, "./cmd/lathe")
@@ -98,6 +103,9 @@ func (o *options) measure(ctx context.Context) error {
 		return err
 	}
 	if r.Recording, err = o.recordings(ctx); err != nil {
+		return err
+	}
+	if r.Evidence, err = o.evidence(ctx); err != nil {
 		return err
 	}
 	if o.growth {

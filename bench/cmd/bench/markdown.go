@@ -18,6 +18,7 @@ type results struct {
 	Growth  []grown
 
 	Recording *recordings
+	Evidence  *evidence
 }
 
 const (
@@ -48,6 +49,7 @@ func (r *results) write(w io.Writer) error {
 	r.table(&b)
 	r.hint(&b)
 	r.Recording.write(&b)
+	r.Evidence.write(&b)
 	if len(r.Growth) > 0 {
 		r.growth(&b)
 	}

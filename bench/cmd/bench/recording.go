@@ -115,15 +115,19 @@ counts, with the least and the most. All CPU is that of the container, the recor
 }
 
 // replace writes the section anew into results that were written before.
-func (r *recordings) replace(name string) error {
+func (r *recordings) replace(name string) error { return replaceSection(name, recordingTitle, r.write) }
+
+// replaceSection writes a section that begins with a title into results that are
+// there, in place of the old one or at the end.
+func replaceSection(name, title string, write func(*strings.Builder)) error {
 	old, err := os.ReadFile(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("reading earlier results: %w", err)
 	}
 	var b strings.Builder
-	before, after, found := strings.Cut(string(old), recordingTitle)
+	before, after, found := strings.Cut(string(old), title)
 	b.WriteString(before)
-	r.write(&b)
+	write(&b)
 	if _, rest, more := strings.Cut(after, "\n## "); found && more {
 		b.WriteString("\n## " + rest)
 	}

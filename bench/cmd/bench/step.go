@@ -73,6 +73,9 @@ func runStep(ctx context.Context, args []string) error {
 		_, err = bench.Hint(n)
 		return err
 	}
+	if ok, err := evidenceStep(ctx, name, dir, args[3]); ok {
+		return err
+	}
 	in, err := bench.OpenInput(ctx, dir)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package formats
+package events
 
 import "encoding/json"
 
@@ -305,9 +305,9 @@ type standardPod struct {
 	} `json:"workloads"`
 }
 
-// standardEvent is a new event to decode a line of a format into.
-func standardEvent(format string) any {
-	switch formatOf(format) {
+// Standard is a new event of a stream for encoding/json to decode into.
+func Standard(stream string) any {
+	switch Format(stream) {
 	case "tetragon":
 		return new(standardTetragon)
 	case "inspektor-gadget":
@@ -317,4 +317,15 @@ func standardEvent(format string) any {
 	default:
 		return new(standardHubble)
 	}
+}
+
+// Few is a new event of any stream, with a handful of its members.
+func Few(string) any {
+	return new(struct {
+		Exec struct {
+			Process struct{ Binary, Cwd string }
+		} `json:"process_exec"`
+		Fname, Fpath, Name string
+		Flow               struct{ Verdict string }
+	})
 }

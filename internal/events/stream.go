@@ -1,18 +1,14 @@
-package formats
+package events
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 )
 
-// Events of the sizes that real ones have: 2.4 KB of Tetragon's executions and
-// 1.3 KB of its functions, 0.9 KB of Inspektor Gadget, of Tracee and of Hubble.
-// What tells events apart differs from each to the next, as in real logs: times,
-// processes, threads, ports. A workload of a few hundred processes does the same
-// things again and again: there are that many distinct ones.
+// event is event i of a stream in which that many are distinct, with the end of
+// its line.
 func event(format string, i, distinct int) string {
 	n := i % distinct
 	at := time.Date(2026, 3, 1, 10, 0, 0, 1000*i, time.UTC).Format(time.RFC3339Nano)
@@ -66,39 +62,36 @@ func hubbleFlow(at string, n, i int) string {
 		at, i, n/100%200, n%100, 1024+i%60_000, labels, at)
 }
 
-// eventFormats is the names of the streams of events.
-func eventFormats() []string {
+// Streams is the names of the streams.
+func Streams() []string {
 	return []string{"hubble", "inspektor-gadget", "tetragon", "tetragon-functions", "tracee"}
 }
 
-// formatOf is the name of the format of a stream.
-func formatOf(stream string) string { return strings.TrimSuffix(stream, "-functions") }
+// Format is the name of the format of a stream.
+func Format(stream string) string { return strings.TrimSuffix(stream, "-functions") }
 
-// stream is events of which one in 20 is of something new.
-func stream(format string, lines int) []byte {
-	var text bytes.Buffer
-	for i := range lines {
-		text.WriteString(event(format, i, lines/20))
-	}
-	return text.Bytes()
+// Reader is a stream that is made as it is read, so that it takes no memory: that
+// many events, of which so many are distinct.
+func Reader(stream string, events, distinct int) io.Reader {
+	return &reader{stream: stream, events: events, distinct: distinct}
 }
 
-// generator is a stream that is made as it is read, so that it takes no memory.
-type generator struct {
-	format         string
-	i, n, distinct int
-	rest           []byte
+type reader struct {
+	stream           string
+	events, distinct int
+	next             int
+	rest             []byte
 }
 
-func (g *generator) Read(p []byte) (int, error) {
-	if len(g.rest) == 0 {
-		if g.i == g.n {
+func (r *reader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		if r.next == r.events {
 			return 0, io.EOF
 		}
-		g.rest = append(g.rest[:0], event(g.format, g.i, g.distinct)...)
-		g.i++
+		r.rest = append(r.rest[:0], event(r.stream, r.next, r.distinct)...)
+		r.next++
 	}
-	n := copy(p, g.rest)
-	g.rest = g.rest[n:]
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
 	return n, nil
 }
