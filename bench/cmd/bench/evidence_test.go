@@ -44,7 +44,7 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("there is not one %q in:\n%s", want, raw)
 		}
 	}
-	if strings.Contains(string(raw), "old") {
+	if strings.Contains(string(raw), "\nold\n") {
 		t.Error("the old section is still there")
 	}
 }
