@@ -23,6 +23,7 @@ type attributor struct {
 	fate        func(string) Fate
 	known       map[string]verdict
 	scripts     map[string]bool                // answers of scriptGone
+	runs        map[string]map[string]bool     // scripts by their interpreters
 	people      func(*profile.Executable) bool // a person ran it
 	byHand      bool                           // what people did counts
 }
@@ -42,6 +43,7 @@ func newAttributor(p *profile.Profile, fate func(string) Fate) *attributor {
 		fate:        fate,
 		known:       map[string]verdict{},
 		scripts:     map[string]bool{},
+		runs:        map[string]map[string]bool{},
 		people:      p.ByHand(),
 	}
 	for _, e := range p.Executables {
@@ -99,17 +101,42 @@ func (a *attributor) actors(by []string) []string {
 	if len(by) < 2 {
 		return by
 	}
+	names := make(map[string]bool, len(by))
+	for _, key := range by {
+		names[key] = true
+	}
 	var out []string
 	for _, key := range by {
-		forScript := slices.ContainsFunc(a.executables[key].Scripts, func(script profile.Path) bool {
-			name := profile.Key(script, "")
-			return name != key && slices.Contains(by, name)
-		})
-		if !forScript {
+		if !a.actsFor(key, names) {
 			out = append(out, key)
 		}
 	}
 	return out
+}
+
+// actsFor reports whether an executable is the interpreter of another one of
+// some. The shorter list of the two is gone through.
+func (a *attributor) actsFor(key string, names map[string]bool) bool {
+	scripts, ok := a.runs[key]
+	if !ok {
+		scripts = map[string]bool{}
+		for _, script := range a.executables[key].Scripts {
+			if name := profile.Key(script, ""); name != key {
+				scripts[name] = true
+			}
+		}
+		a.runs[key] = scripts
+	}
+	few, many := scripts, names
+	if len(many) < len(few) {
+		few, many = many, few
+	}
+	for name := range few {
+		if many[name] {
+			return true
+		}
+	}
+	return false
 }
 
 // scriptGone reports whether the kept interpreter named key ran a script that is

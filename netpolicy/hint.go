@@ -77,9 +77,13 @@ type Workload struct {
 
 // Missing are the containers that the evidence is not about.
 func (w Workload) Missing() []string {
+	observed := make(map[string]bool, len(w.Observed))
+	for _, c := range w.Observed {
+		observed[c] = true
+	}
 	var missing []string
 	for _, c := range w.Containers {
-		if !slices.Contains(w.Observed, c) {
+		if !observed[c] {
 			missing = append(missing, c)
 		}
 	}

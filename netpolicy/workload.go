@@ -3,7 +3,6 @@ package netpolicy
 import (
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/lathe-build/lathe/netpolicy/inventory"
 	"github.com/lathe-build/lathe/profile"
@@ -83,16 +82,23 @@ func (wl *Workload) template(p *profile.Profile, t *Template, w warnings) {
 	case len(wl.Containers) == 1:
 		wl.Observed = wl.Containers
 	default:
+		known := make(map[string]bool, len(wl.Containers))
+		for _, c := range wl.Containers {
+			known[c] = true
+		}
 		for _, s := range p.Sources {
-			if slices.Contains(wl.Containers, s.Subject.Container) {
+			if known[s.Subject.Container] {
 				wl.Observed = append(wl.Observed, s.Subject.Container)
 			}
 		}
 	}
 	wl.Observed = sorted(wl.Observed)
+	open := map[int]bool{}
+	for _, l := range p.Network.Listen {
+		open[l.Port] = open[l.Port] || l.Proto == "tcp"
+	}
 	for _, port := range t.ProbePorts {
-		open := slices.ContainsFunc(p.Network.Listen, func(l profile.Listen) bool { return l.Proto == "tcp" && l.Port == int(port) })
-		if !open {
+		if !open[int(port)] {
 			w.add(WarnProbePort, fmt.Sprint(port))
 		}
 	}

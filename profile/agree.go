@@ -1,55 +1,87 @@
 package profile
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // SameImage reports whether two profiles can be about one image, or about the
 // platforms of one index: false only where an image of the one and an image of
 // the other are known to differ and nothing connects the profiles. Names of
 // images say nothing, since they move.
 func SameImage(a, b *Profile) bool {
+	other := identitiesOf(b)
 	differ := false
-	for _, x := range a.Images {
-		for _, y := range b.Images {
-			switch {
-			case !x.isKnown() || !y.isKnown():
-			case x.sharesIdentity(y):
-				return true
-			case x.Platform == "" || y.Platform == "" || x.Platform == y.Platform:
-				differ = true
-			}
+	for i := range a.Images {
+		x := &a.Images[i]
+		switch {
+		case !x.isKnown():
+		case other.have(x):
+			return true
+		default:
+			differ = differ || x.Platform == "" && len(other.platforms) > 0 || other.platforms[""] || other.platforms[x.Platform]
 		}
 	}
 	return !differ
 }
 
 // isKnown reports whether there is more than names.
-func (i Image) isKnown() bool {
-	return i.Digest != "" || len(i.IndexDigest)+len(i.ConfigDigest)+len(i.DiffIDs) > 0
+func (i *Image) isKnown() bool { return i.Digest != "" || i.kinds() != digestKinds{} }
+
+// digestKinds says which kinds of digests are known of an image.
+type digestKinds struct{ manifest, config, diffIDs bool }
+
+func (i *Image) kinds() digestKinds {
+	return digestKinds{i.Digest != "" || len(i.IndexDigest) > 0, len(i.ConfigDigest) > 0, len(i.DiffIDs) > 0}
 }
 
-// sharesIdentity reports whether a digest of two images is the same. Where the
-// kinds of digest are different ones, nothing tells them apart.
-func (i Image) sharesIdentity(other Image) bool {
-	overlap := func(a, b []string) bool {
-		return slices.ContainsFunc(a, func(d string) bool { return slices.Contains(b, d) })
-	}
-	manifests := func(x Image) []string {
-		list := slices.Clone(x.IndexDigest)
-		if x.Digest != "" {
-			list = append(list, x.Digest)
+// identities are those of all images of a profile of which more than names is
+// known.
+type identities struct {
+	manifests, configs, diffIDs map[string]bool
+	kinds                       map[digestKinds]bool
+	platforms                   map[string]bool
+}
+
+func identitiesOf(p *Profile) *identities {
+	s := &identities{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[digestKinds]bool{}, map[string]bool{}}
+	for n := range p.Images {
+		i := &p.Images[n]
+		if !i.isKnown() {
+			continue
 		}
-		return list
+		s.kinds[i.kinds()], s.platforms[i.Platform] = true, true
+		for _, d := range i.IndexDigest {
+			s.manifests[d] = true
+		}
+		if i.Digest != "" {
+			s.manifests[i.Digest] = true
+		}
+		for _, d := range i.ConfigDigest {
+			s.configs[d] = true
+		}
+		if len(i.DiffIDs) > 0 {
+			s.diffIDs[strings.Join(i.DiffIDs, "\n")] = true
+		}
 	}
-	a, b := manifests(i), manifests(other)
-	compared := false
-	for _, pair := range [][2][]string{{a, b}, {i.ConfigDigest, other.ConfigDigest}} {
-		if overlap(pair[0], pair[1]) {
+	return s
+}
+
+// have reports whether one of the images has a digest of x, or only digests of
+// kinds that x has none of, which nothing tells apart.
+func (s *identities) have(x *Image) bool {
+	in := func(set map[string]bool) func(string) bool { return func(d string) bool { return set[d] } }
+	if s.manifests[x.Digest] || slices.ContainsFunc(x.IndexDigest, in(s.manifests)) || slices.ContainsFunc(x.ConfigDigest, in(s.configs)) {
+		return true
+	}
+	if len(x.DiffIDs) > 0 && s.diffIDs[strings.Join(x.DiffIDs, "\n")] {
+		return true
+	}
+	mine := x.kinds()
+	for k := range s.kinds {
+		if (!mine.manifest || !k.manifest) && (!mine.config || !k.config) && (!mine.diffIDs || !k.diffIDs) {
 			return true
 		}
-		compared = compared || len(pair[0]) > 0 && len(pair[1]) > 0
 	}
-	if len(i.DiffIDs) > 0 && len(other.DiffIDs) > 0 {
-		return slices.Equal(i.DiffIDs, other.DiffIDs)
-	}
-	return !compared
+	return false
 }

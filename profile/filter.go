@@ -2,6 +2,7 @@ package profile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -28,11 +29,7 @@ func (p *Profile) Filter(f Filter) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range out.Sources {
-		if gone[out.Sources[i].ID] {
-			out.dropSource(out.Sources[i].ID)
-		}
-	}
+	out.dropSources(gone)
 	out.dropImages(gone)
 	out.Sources = slices.DeleteFunc(out.Sources, func(s Source) bool { return gone[s.ID] })
 	out.Executables = slices.DeleteFunc(out.Executables, func(x Executable) bool { return len(x.Seen) == 0 })
@@ -96,13 +93,16 @@ func (s Source) isNamed(name string) bool {
 		name != "" && (name == s.Recorder.Name || name == s.Run)
 }
 
-// dropSource takes a source out of what saw the entries.
-func (p *Profile) dropSource(id string) {
+// dropSources takes sources out of what saw the entries.
+func (p *Profile) dropSources(gone map[string]bool) {
 	without := func(ids []string) []string {
-		return slices.DeleteFunc(ids, func(s string) bool { return s == id })
+		return slices.DeleteFunc(ids, func(s string) bool { return gone[s] })
+	}
+	drop := func(seen Seen) {
+		maps.DeleteFunc(seen, func(s string, _ Count) bool { return gone[s] })
 	}
 	for i := range p.Executables {
-		delete(p.Executables[i].Seen, id)
+		drop(p.Executables[i].Seen)
 	}
 	for i := range p.Files {
 		p.Files[i].Seen = without(p.Files[i].Seen)
@@ -114,13 +114,13 @@ func (p *Profile) dropSource(id string) {
 		p.Missing[i].Seen = without(p.Missing[i].Seen)
 	}
 	for i := range p.Network.Listen {
-		delete(p.Network.Listen[i].Seen, id)
+		drop(p.Network.Listen[i].Seen)
 	}
 	for i := range p.Network.Accept {
-		delete(p.Network.Accept[i].Seen, id)
+		drop(p.Network.Accept[i].Seen)
 	}
 	for i := range p.Network.Connect {
-		delete(p.Network.Connect[i].Seen, id)
+		drop(p.Network.Connect[i].Seen)
 	}
 	for i := range p.Network.DNS {
 		p.Network.DNS[i].Seen = without(p.Network.DNS[i].Seen)
@@ -132,7 +132,7 @@ func (p *Profile) dropSource(id string) {
 		p.Capabilities[i].Seen = without(p.Capabilities[i].Seen)
 	}
 	for i := range p.Outside {
-		delete(p.Outside[i].Seen, id)
+		drop(p.Outside[i].Seen)
 	}
 }
 

@@ -2,8 +2,11 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
+	"sync"
 )
 
 // Cluster is what is known of a cluster. The zero value is not usable; see
@@ -20,10 +23,21 @@ type Cluster struct {
 	byAddr    map[netip.Addr][]*Pod
 	byService map[netip.Addr][]*service
 	byNode    map[netip.Addr]*node
-	endpoint  map[netip.Addr][]*service // services behind which an address is, without a pod
+	endpoint  map[netip.Addr][]endpoint // where an address is behind a Service, without a pod
 	owned     map[owner][]*Pod
 	byLabel   map[string][]*Pod // by namespace and one label
 	items     int
+
+	// What was looked up before: many ask for the same.
+	selected sync.Map // namespace and labels → []*Pod
+	shared   sync.Map // owner → the labels that its pods share
+	leads    sync.Map // leadsTo → []TargetPort, of a port with a name
+}
+
+// endpoint is an address in an EndpointSlice of a Service.
+type endpoint struct {
+	service *service
+	list    *slice
 }
 
 // ref names an object of a kind.
@@ -97,7 +111,10 @@ func New() *Cluster {
 // index makes the tables for looking up, after all is read.
 func (c *Cluster) index() {
 	c.byAddr, c.byService = map[netip.Addr][]*Pod{}, map[netip.Addr][]*service{}
-	c.byNode, c.endpoint = map[netip.Addr]*node{}, map[netip.Addr][]*service{}
+	c.byNode, c.endpoint = map[netip.Addr]*node{}, map[netip.Addr][]endpoint{}
+	c.selected.Clear()
+	c.shared.Clear()
+	c.leads.Clear()
 	c.owned, c.byLabel = map[owner][]*Pod{}, map[string][]*Pod{}
 	slices.SortFunc(c.pods, func(a, b *Pod) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.uid, b.uid))
@@ -130,18 +147,18 @@ func (c *Cluster) indexServices() {
 		for _, a := range s.addrs {
 			c.byService[a] = append(c.byService[a], s)
 		}
-		for _, list := range c.slices[s.ref] {
-			for _, a := range list.addrs {
-				if !slices.Contains(c.endpoint[a], s) {
-					c.endpoint[a] = append(c.endpoint[a], s)
-				}
+		lists := c.slices[s.ref]
+		for i := range lists {
+			for _, a := range lists[i].addrs {
+				c.endpoint[a] = append(c.endpoint[a], endpoint{s, &lists[i]})
 			}
 		}
 	}
-	for _, table := range []map[netip.Addr][]*service{c.byService, c.endpoint} {
-		for _, list := range table {
-			slices.SortFunc(list, func(a, b *service) int { return cmp.Compare(a.String(), b.String()) })
-		}
+	for _, list := range c.byService {
+		slices.SortFunc(list, func(a, b *service) int { return cmp.Compare(a.String(), b.String()) })
+	}
+	for _, list := range c.endpoint {
+		slices.SortStableFunc(list, func(a, b endpoint) int { return cmp.Compare(a.service.String(), b.service.String()) })
 	}
 }
 
@@ -165,8 +182,22 @@ func labelKey(namespace, key, value string) string {
 }
 
 // Selected are the pods of a namespace that have all of the labels, of which
-// there is one at least, by name.
+// there is one at least, by name. The list is shared.
 func (c *Cluster) Selected(namespace string, labels map[string]string) []*Pod {
+	var key strings.Builder
+	key.WriteString(namespace)
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		key.WriteString("\x00" + k + "=" + labels[k])
+	}
+	if list, ok := c.selected.Load(key.String()); ok {
+		return list.([]*Pod) //nolint:forcetypeassert // nothing else is stored
+	}
+	list := c.selectedBy(namespace, labels)
+	c.selected.Store(key.String(), list)
+	return list
+}
+
+func (c *Cluster) selectedBy(namespace string, labels map[string]string) []*Pod {
 	var few []*Pod
 	first := true
 	for k, v := range labels {

@@ -125,6 +125,9 @@ func (c *Cluster) named(name string) *service {
 	return c.services[ref{parts[len(parts)-1], parts[len(parts)-2]}]
 }
 
+// maxAmbiguous bounds the Services of one address that are named.
+const maxAmbiguous = 8
+
 // ofServices resolves the Services that have an address; several do where load
 // balancers share one.
 func (c *Cluster) ofServices(list []*service, q Query) Found {
@@ -136,8 +139,10 @@ func (c *Cluster) ofServices(list []*service, q Query) Found {
 			found.Problem = cmp.Or(found.Problem, problem)
 			continue
 		}
-		with = append(with, "service "+s.String())
 		found.Targets = append(found.Targets, targets...)
+		if with = append(with, "service "+s.String()); len(with) == maxAmbiguous {
+			break
+		}
 	}
 	if len(with) > 1 {
 		return Found{Problem: "ambiguous: " + strings.Join(with, " and ")}
@@ -167,6 +172,23 @@ func (c *Cluster) ofService(s *service, q Query) ([]Target, string) {
 		t.Ports = []TargetPort{{Number: port.target}}
 		return []Target{t}, ""
 	}
+	if t.Ports = c.portsOf(s, port, pods); len(t.Ports) == 0 {
+		return nil, fmt.Sprintf("%s leads to port %q, which no pod has", via, port.targetName)
+	}
+	return []Target{t}, ""
+}
+
+// leadsTo is a port of a Service that has a name on its pods.
+type leadsTo struct {
+	service *service
+	port    servicePort
+}
+
+// portsOf are the numbers of such a port.
+func (c *Cluster) portsOf(s *service, port servicePort, pods []*Pod) []TargetPort {
+	if list, ok := c.leads.Load(leadsTo{s, port}); ok {
+		return slices.Clone(list.([]TargetPort)) //nolint:forcetypeassert // nothing else is stored
+	}
 	numbers := map[uint16]bool{}
 	missing := false
 	for _, p := range pods {
@@ -183,16 +205,15 @@ func (c *Cluster) ofService(s *service, q Query) ([]Target, string) {
 			}
 		}
 	}
+	var list []TargetPort
 	for _, n := range slices.Sorted(maps.Keys(numbers)) {
-		t.Ports = append(t.Ports, TargetPort{Number: n})
+		list = append(list, TargetPort{Number: n})
 	}
-	switch {
-	case len(t.Ports) == 0:
-		return nil, fmt.Sprintf("%s leads to port %q, which no pod has", via, port.targetName)
-	case len(t.Ports) == 1 && !missing && len(pods) > 0:
-		t.Ports[0].Name = port.targetName
+	if len(list) == 1 && !missing && len(pods) > 0 {
+		list[0].Name = port.targetName
 	}
-	return []Target{t}, ""
+	c.leads.Store(leadsTo{s, port}, list)
+	return slices.Clone(list)
 }
 
 // ofSlices are the endpoints of a Service without a selector.
@@ -221,20 +242,16 @@ func (c *Cluster) ofSlices(s *service, port servicePort, via string) ([]Target, 
 
 // ofEndpoint finds an address that a Service without a selector leads to.
 func (c *Cluster) ofEndpoint(q Query) (Found, bool) {
-	for _, s := range c.endpoint[q.Addr] {
-		if len(s.selector) > 0 {
+	for _, at := range c.endpoint[q.Addr] {
+		s := at.service
+		if len(s.selector) > 0 || !slices.ContainsFunc(at.list.ports, func(p slicePort) bool { return p.protocol == q.Protocol && p.port == q.Port }) {
 			continue
 		}
-		for _, list := range c.slices[s.ref] {
-			if !slices.Contains(list.addrs, q.Addr) || !slices.ContainsFunc(list.ports, func(p slicePort) bool { return p.protocol == q.Protocol && p.port == q.Port }) {
-				continue
-			}
-			t := Target{Kind: Endpoints, Addrs: []netip.Addr{q.Addr}, Ports: []TargetPort{{Number: q.Port}}, Via: "service " + s.String()}
-			if s.ref == (ref{"default", "kubernetes"}) {
-				t.Kind, t.Addrs = APIServer, list.addrs
-			}
-			return Found{Targets: []Target{t}}, true
+		t := Target{Kind: Endpoints, Addrs: []netip.Addr{q.Addr}, Ports: []TargetPort{{Number: q.Port}}, Via: "service " + s.String()}
+		if s.ref == (ref{"default", "kubernetes"}) {
+			t.Kind, t.Addrs = APIServer, at.list.addrs
 		}
+		return Found{Targets: []Target{t}}, true
 	}
 	return Found{}, false
 }
@@ -259,6 +276,9 @@ func (c *Cluster) ofPods(pods []*Pod, q Query) Found {
 		if !slices.ContainsFunc(targets, same) {
 			targets = append(targets, t)
 		}
+		if len(targets) > 1 {
+			break
+		}
 	}
 	p := meant[0]
 	switch {
@@ -281,14 +301,34 @@ func (c *Cluster) ofPod(p *Pod) Target {
 	}
 	t.Labels = maps.Clone(c.selectors[p.owner])
 	if len(t.Labels) == 0 || !hasAll(p.Labels, t.Labels) {
-		sets := []map[string]string{StableLabels(p.Labels)}
-		for _, mate := range c.owned[p.owner] {
-			sets = append(sets, mate.Labels)
+		t.Labels = StableLabels(p.Labels)
+		if mates := c.sharedBy(p.owner); mates != nil {
+			t.Labels = common([]map[string]string{t.Labels, mates})
 		}
-		t.Labels = common(sets)
 	}
 	if len(t.Labels) > 0 {
 		t.Pods = c.Selected(p.Namespace, t.Labels)
 	}
 	return t
+}
+
+// sharedBy are the labels that all pods of an owner have; nil where it has none.
+func (c *Cluster) sharedBy(o owner) map[string]string {
+	mates := c.owned[o]
+	if len(mates) == 0 {
+		return nil
+	}
+	if set, ok := c.shared.Load(o); ok {
+		return set.(map[string]string) //nolint:forcetypeassert // nothing else is stored
+	}
+	sets := make([]map[string]string, 0, len(mates))
+	for _, mate := range mates {
+		sets = append(sets, mate.Labels)
+	}
+	set := common(sets)
+	if set == nil {
+		set = map[string]string{}
+	}
+	c.shared.Store(o, set)
+	return set
 }

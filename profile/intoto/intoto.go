@@ -250,9 +250,14 @@ func read(ctx context.Context, inputs []*foreign.Input, opts foreign.Options) (*
 // aboutSubject refuses a profile that is about other images than its statement,
 // whose signature covers both but whose readers look at the subject.
 func aboutSubject(p *profile.Profile, subjects []subject) error {
+	known := map[string]bool{}
+	for _, s := range subjects {
+		for algorithm, sum := range s.Digest {
+			known[algorithm+":"+sum] = true
+		}
+	}
 	for _, img := range p.Images {
-		algorithm, sum, ok := strings.Cut(img.Digest, ":")
-		if ok && !slices.ContainsFunc(subjects, func(s subject) bool { return s.Digest[algorithm] == sum }) {
+		if strings.Contains(img.Digest, ":") && !known[img.Digest] {
 			return fmt.Errorf("the profile is about %s, which is no subject of the statement", img.Digest)
 		}
 	}
