@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -164,7 +165,12 @@ func noteSources(env *environment, p *profile.Profile) {
 			env.note("%s: %d of %d records are damaged and left out%s", s.Input.Format, s.Input.Skipped, s.Input.Records, firstDamage(s))
 		}
 	}
-	if !p.Complete() {
+	observed := slices.ContainsFunc(p.Sources, func(s profile.Source) bool { return s.Kind == profile.KindObserved })
+	switch {
+	case p.Complete():
+	case !observed:
+		env.note("the profile holds what is declared, which is no recording: harden needs one beside it")
+	default:
 		env.note("the profile has no complete source: harden refuses it without --allow-incomplete; --complete vouches for the log")
 	}
 }
