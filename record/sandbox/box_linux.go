@@ -77,7 +77,7 @@ func Open(ctx context.Context, tree *layers.Tree, o BoxOptions) (_ *Box, err err
 	if err := unpack(ctx, tree, b.lower); err != nil {
 		return nil, err
 	}
-	if b.mounts, err = newMountThread(); err != nil {
+	if b.mounts, err = newMountThread(b.runtime); err != nil {
 		return nil, err
 	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -94,7 +94,7 @@ func (b *Box) Close() error {
 	if b.mounts != nil {
 		b.mounts.close()
 	}
-	err := os.RemoveAll(b.dir)
+	err := removeTree(b.dir)
 	if b.slot != nil {
 		err = errors.Join(err, b.slot.release())
 	}
@@ -135,14 +135,14 @@ func (s *Store) makeUpper() error {
 
 // Renew forgets what was written over the image; the volumes stay.
 func (s *Store) Renew() error {
-	if err := errors.Join(os.RemoveAll(s.upper()), os.RemoveAll(s.work())); err != nil {
+	if err := errors.Join(removeTree(s.upper()), removeTree(s.work())); err != nil {
 		return fmt.Errorf("forgetting the writable layer: %w", err)
 	}
 	return s.makeUpper()
 }
 
 // Remove removes the store. No container may run on it.
-func (s *Store) Remove() error { return os.RemoveAll(s.dir) }
+func (s *Store) Remove() error { return removeTree(s.dir) }
 
 // newID makes a name for a container.
 func newID() (string, error) {

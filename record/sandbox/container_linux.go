@@ -51,7 +51,7 @@ func (b *Box) Start(ctx context.Context, s *Store, o Options) (_ *Container, err
 	}
 	c := &Container{
 		box: b, ended: make(chan struct{}), logs: newTail(logLimit), grace: o.Grace,
-		engine: engine{path: b.runtime, state: b.slot.state(), id: id}, bundle: filepath.Join(b.dir, id),
+		engine: engine{path: b.runtime, state: b.slot.state(), id: id, in: b.mounts}, bundle: filepath.Join(b.dir, id),
 		signal: cmpOr(cmpOr(o.StopSignal, b.config.StopSignal), "SIGTERM"),
 	}
 	if c.grace == 0 {
@@ -109,7 +109,7 @@ func (c *Container) prepare(ctx context.Context, s *Store, o Options) (err error
 	if err != nil {
 		return err
 	}
-	p := place{root: c.merged, cgroup: "/lathe/" + c.engine.id, netns: c.net.path(), mounts: mounts}
+	p := place{root: c.merged, cgroup: "/lathe/" + c.engine.id, netns: c.net.path(), mounts: mounts, unified: isCgroup2(cgroupRoot)}
 	if c.spec, err = newSpec(c.box.config, o, u, hostname, p); err != nil {
 		return err
 	}
@@ -140,11 +140,7 @@ func (c *Container) create(ctx context.Context) error {
 	c.output = read
 	go func() { _, _ = io.Copy(c.logs, read) }() // ends when nobody writes any more, or it is closed
 	defer write.Close()                          //nolint:errcheck // the container has its own
-	err = c.box.mounts.do(func() (err error) {
-		c.pid, err = c.engine.create(ctx, c.bundle, write, c.logs.String)
-		return err
-	})
-	if err != nil {
+	if c.pid, err = c.engine.create(ctx, c.bundle, write, c.logs.String); err != nil {
 		return err
 	}
 	go func() {
@@ -261,7 +257,7 @@ func (c *Container) remove(ctx context.Context) error {
 				return nil // it was not mounted
 			}
 			return err
-		}), os.RemoveAll(c.bundle))
+		}), removeTree(c.bundle))
 		if err := errors.Join(list...); err != nil {
 			c.removed = fmt.Errorf("removing the container %s: %w", c.engine.id, err)
 		}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -16,14 +17,22 @@ type mountThread struct {
 	done chan struct{}
 }
 
-// newMountThread makes the thread and its namespace.
-func newMountThread() (*mountThread, error) {
+var errClosed = errors.New("the box is closed")
+
+// newMountThread makes the thread and its namespace, with control groups as a
+// runtime wants them.
+func newMountThread(runtime string) (*mountThread, error) {
+	hide := hides(runtime)
+
 	m := &mountThread{work: make(chan func()), done: make(chan struct{})}
 	ready := make(chan error)
 	go onSpareThread(func() {
 		err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS)
 		if err == nil { // nothing that is mounted here shows on the host
 			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		}
+		if err == nil && hide {
+			err = unix.Unmount(cgroupUnified, unix.MNT_DETACH)
 		}
 		ready <- err
 		if err != nil {
@@ -48,8 +57,12 @@ func newMountThread() (*mountThread, error) {
 // there, too.
 func (m *mountThread) do(f func() error) error {
 	result := make(chan error)
-	m.work <- func() { result <- f() }
-	return <-result
+	select {
+	case m.work <- func() { result <- f() }:
+		return <-result
+	case <-m.done:
+		return errClosed
+	}
 }
 
 // close ends the thread: the namespace goes with its last process.

@@ -18,12 +18,26 @@ import (
 // ErrNoRuntime says that neither runc nor crun is installed.
 var ErrNoRuntime = errors.New("neither runc nor crun is installed")
 
-var errHybrid = errors.New("crun does not run where control groups of version 1 and 2 are both mounted: install runc")
+// Where control groups of version 2 are mounted: alone, or beside version 1.
+const (
+	cgroupRoot    = "/sys/fs/cgroup"
+	cgroupUnified = cgroupRoot + "/unified"
+)
 
-// hybrid tells whether both versions of control groups are mounted.
-func hybrid() bool {
+func isCgroup2(dir string) bool {
 	var at unix.Statfs_t
-	return unix.Statfs("/sys/fs/cgroup/unified", &at) == nil && at.Type == unix.CGROUP2_SUPER_MAGIC
+	return unix.Statfs(dir, &at) == nil && at.Type == unix.CGROUP2_SUPER_MAGIC
+}
+
+// hides tells whether a runtime has to be shown version 1 only: crun refuses to
+// run where version 2 is mounted beside it and has a controller of its own, such
+// as hugetlb. It has no use for those, and works with version 1 then.
+func hides(runtime string) bool {
+	if filepath.Base(runtime) != "crun" || !isCgroup2(cgroupUnified) {
+		return false
+	}
+	controllers, err := os.ReadFile(cgroupUnified + "/cgroup.controllers")
+	return err == nil && len(bytes.TrimSpace(controllers)) > 0
 }
 
 // FindRuntime gives the path of the runtime with this name or path, or of the
@@ -38,9 +52,6 @@ func FindRuntime(name string) (string, error) {
 		if err != nil {
 			continue
 		}
-		if filepath.Base(found) == "crun" && hybrid() {
-			return "", errHybrid
-		}
 		return filepath.Abs(found)
 	}
 	if name != "" {
@@ -54,6 +65,15 @@ type engine struct {
 	path  string // of the runtime
 	state string // directory in which it keeps its state
 	id    string
+	in    *mountThread // whose mounts it sees
+}
+
+// run runs a command among the mounts of the engine.
+func (e engine) run(cmd *exec.Cmd) error {
+	if err := e.in.do(cmd.Start); err != nil {
+		return err
+	}
+	return cmd.Wait()
 }
 
 // flags are those of every command.
@@ -67,7 +87,7 @@ func (e engine) call(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, e.path, append(e.flags(), args...)...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
-	if err := cmd.Run(); err != nil {
+	if err := e.run(cmd); err != nil {
 		return e.failed(args[0], err, complaint.Bytes())
 	}
 	return nil
@@ -90,7 +110,7 @@ func (e engine) create(ctx context.Context, bundle string, output *os.File, tail
 	args := append(e.flags(), "--log", log, "create", "--bundle", bundle, "--pid-file", pidFile, e.id)
 	cmd := exec.CommandContext(ctx, e.path, args...)
 	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Run(); err != nil {
+	if err := e.run(cmd); err != nil {
 		complaint, _ := os.ReadFile(log)
 		return 0, e.failed("create", err, append(complaint, tail()...))
 	}
@@ -129,7 +149,7 @@ func (e engine) exec(ctx context.Context, process any, bundle string) (int, stri
 	out := newTail(messageLimit)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
-	err = cmd.Run()
+	err = e.run(cmd)
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() < 0) {
 		return 0, out.String(), fmt.Errorf("running in the container: %w", err)

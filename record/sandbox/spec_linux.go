@@ -75,10 +75,11 @@ func environment(config v1.Config, o Options, hostname string, u user) []string 
 
 // place is where a container finds its things on the host.
 type place struct {
-	root   string // the mounted overlay
-	cgroup string
-	netns  string // path of the namespace; "" is the host's
-	mounts []specs.Mount
+	root    string // the mounted overlay
+	cgroup  string
+	netns   string // path of the namespace; "" is the host's
+	unified bool   // control groups are of version 2 only
+	mounts  []specs.Mount
 }
 
 // newSpec makes the runtime's configuration (OCI runtime specification,
@@ -117,7 +118,7 @@ func newSpec(config v1.Config, o Options, u user, hostname string, p place) (*sp
 		Mounts: slices.Concat(kernelMounts(o.Network.Mode), p.mounts),
 		Linux: &specs.Linux{
 			CgroupsPath: p.cgroup, Resources: resources, MaskedPaths: maskedPaths(), ReadonlyPaths: readonlyPaths(),
-			Namespaces: namespaces(o.Network.Mode, p.netns),
+			Namespaces: namespaces(o.Network.Mode, p.netns, p.unified),
 		},
 	}
 	if o.Network.Mode == NetworkHost {
@@ -144,8 +145,13 @@ func workingDir(config v1.Config, o Options) (string, error) {
 	return dir, nil
 }
 
-func namespaces(mode NetworkMode, netns string) []specs.LinuxNamespace {
+// namespaces are those of docker: with control groups of version 2 one for these,
+// so that a program finds its limits where it looks for them.
+func namespaces(mode NetworkMode, netns string, unified bool) []specs.LinuxNamespace {
 	list := []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.IPCNamespace}, {Type: specs.MountNamespace}}
+	if unified {
+		list = append(list, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	}
 	if mode == NetworkHost {
 		return list
 	}
