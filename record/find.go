@@ -8,34 +8,37 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"github.com/lathe-build/lathe/profile"
 )
 
 // Found is a running container.
 type Found struct {
-	PID    int    // its first process, on the host
-	Engine string // docker, podman or containerd
-	ID     string // as the engine has it
-	Image  string // config digest, sha256:…, or a name; "" when not known
+	PID    int           // its first process, on the host
+	Engine string        // docker, podman or containerd
+	ID     string        // as the engine has it
+	Image  profile.Image // as far as the engine tells; the zero value: not at all
 }
 
 // engineAnswer is the most that is read of an engine's answer.
 const engineAnswer = 4 << 20
 
 // FindContainer asks docker, podman and containerd for a running container, by
-// its ID or name.
+// its ID or name. They are asked through their own programs, which heed the
+// environment: DOCKER_HOST, CONTAINER_HOST, CONTAINERD_ADDRESS.
 func FindContainer(ctx context.Context, id string) (Found, error) {
 	if id == "" || strings.HasPrefix(id, "-") {
 		return Found{}, fmt.Errorf("the container %q: that is no ID", id)
 	}
-	var asked []string
+	var said []string // by those who do not know it, or do not answer
 	for _, engine := range []string{"docker", "podman"} {
 		if _, err := exec.LookPath(engine); err != nil {
 			continue
 		}
-		asked = append(asked, engine)
 		out, err := ask(ctx, engine, "container", "inspect", id)
 		if err != nil {
-			continue // not there, or the daemon does not answer
+			said = append(said, engine+": "+err.Error())
+			continue
 		}
 		found, err := parseInspect(out)
 		if err != nil {
@@ -45,19 +48,26 @@ func FindContainer(ctx context.Context, id string) (Found, error) {
 		return found, nil
 	}
 	if _, err := exec.LookPath("ctr"); err == nil {
-		asked = append(asked, "containerd")
-		if found, ok := findTask(ctx, id); ok {
+		found, err := findTask(ctx, id)
+		if err == nil {
 			return found, nil
 		}
+		said = append(said, "containerd: "+err.Error())
 	}
-	if len(asked) == 0 {
+	if len(said) == 0 {
 		return Found{}, errors.New("neither docker, podman nor ctr is installed: --pid and --cgroup work without")
 	}
-	return Found{}, fmt.Errorf("%s know no running container %q", strings.Join(asked, ", "), id)
+	return Found{}, fmt.Errorf("no running container %q is known: %s", id, strings.Join(said, "; "))
 }
 
 func ask(ctx context.Context, program string, args ...string) ([]byte, error) {
 	out, err := exec.CommandContext(ctx, program, args...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if text := strings.TrimSpace(string(exit.Stderr)); text != "" {
+			err = errors.New(text[strings.LastIndexByte(text, '\n')+1:])
+		}
+	}
 	if err == nil && len(out) > engineAnswer {
 		err = fmt.Errorf("an answer of more than %d bytes", engineAnswer)
 	}
@@ -81,17 +91,20 @@ func parseInspect(out []byte) (Found, error) {
 	if c.State.Pid <= 1 {
 		return Found{}, errors.New("it does not run")
 	}
-	if hex := strings.TrimPrefix(c.Image, "sha256:"); len(hex) == 64 {
-		c.Image = "sha256:" + hex // podman leaves the algorithm out
+	found := Found{PID: c.State.Pid, ID: c.ID}
+	if hex := strings.TrimPrefix(c.Image, "sha256:"); len(hex) == 64 { // podman leaves the algorithm out
+		found.Image.ConfigDigest = []string{"sha256:" + hex}
+	} else if c.Image != "" {
+		found.Image.Refs = []string{c.Image}
 	}
-	return Found{PID: c.State.Pid, ID: c.ID, Image: c.Image}, nil
+	return found, nil
 }
 
 // findTask asks containerd, in all its namespaces.
-func findTask(ctx context.Context, id string) (Found, bool) {
+func findTask(ctx context.Context, id string) (Found, error) {
 	spaces, err := ask(ctx, "ctr", "namespaces", "ls", "-q")
 	if err != nil {
-		return Found{}, false
+		return Found{}, err
 	}
 	for space := range strings.FieldsSeq(string(spaces)) {
 		tasks, err := ask(ctx, "ctr", "-n", space, "tasks", "ls")
@@ -99,10 +112,45 @@ func findTask(ctx context.Context, id string) (Found, bool) {
 			continue
 		}
 		if pid, full, ok := parseTasks(string(tasks), id); ok {
-			return Found{PID: pid, Engine: "containerd", ID: full}, true
+			return Found{PID: pid, Engine: "containerd", ID: full, Image: taskImage(ctx, space, full)}, nil
 		}
 	}
-	return Found{}, false
+	return Found{}, errors.New("no such task")
+}
+
+// taskImage asks for the image of a container, as far as containerd knows it.
+func taskImage(ctx context.Context, space, id string) profile.Image {
+	out, err := ask(ctx, "ctr", "-n", space, "containers", "info", id)
+	if err != nil {
+		return profile.Image{}
+	}
+	var info struct{ Image string }
+	if err := json.Unmarshal(out, &info); err != nil || info.Image == "" {
+		return profile.Image{}
+	}
+	table, err := ask(ctx, "ctr", "-n", space, "images", "ls", "name=="+info.Image)
+	if err != nil {
+		return profile.Image{Refs: []string{info.Image}}
+	}
+	return parseImages(string(table), info.Image)
+}
+
+// parseImages finds an image in the table that ctr images ls prints: REF TYPE
+// DIGEST.
+func parseImages(table, ref string) profile.Image {
+	about := profile.Image{Refs: []string{ref}}
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) < 3 || f[0] != ref || !strings.HasPrefix(f[2], "sha256:") {
+			continue
+		}
+		if strings.Contains(f[1], "index") || strings.Contains(f[1], "list") {
+			about.IndexDigest = []string{f[2]}
+		} else {
+			about.Digest = f[2]
+		}
+	}
+	return about
 }
 
 // parseTasks finds a task in the table that ctr tasks ls prints: TASK PID

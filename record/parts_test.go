@@ -120,8 +120,9 @@ func TestFindParsers(t *testing.T) {
 	t.Parallel()
 	hex := "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	got, err := parseInspect([]byte(`[{"Id":"abc","Image":"` + hex + `","State":{"Pid":42}}]`))
-	if err != nil || got != (Found{PID: 42, ID: "abc", Image: "sha256:" + hex}) {
-		t.Errorf("%+v, %v", got, err)
+	want := Found{PID: 42, ID: "abc", Image: profile.Image{ConfigDigest: []string{"sha256:" + hex}}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	for _, bad := range []string{``, `{}`, `[]`, `[{"State":{"Pid":0}}]`, `[{},{}]`} {
 		if _, err := parseInspect([]byte(bad)); err == nil {
@@ -136,5 +137,21 @@ func TestFindParsers(t *testing.T) {
 	}
 	if pid, full, ok := parseTasks(table, "web-12345678"); !ok || pid != 50 || full != "web-1234567800" {
 		t.Errorf("%d %q %v", pid, full, ok)
+	}
+}
+
+func TestParseImages(t *testing.T) {
+	t.Parallel()
+	table := "REF TYPE DIGEST SIZE PLATFORMS LABELS\n" +
+		"web:1 application/vnd.oci.image.manifest.v1+json sha256:aa 1 MiB linux/amd64 -\n" +
+		"web:2 application/vnd.oci.image.index.v1+json sha256:bb 1 MiB linux/amd64,linux/arm64 -\n" +
+		"web:3 application/vnd.docker.distribution.manifest.list.v2+json sha256:cc 1 MiB linux/amd64 -\nshort\n"
+	for ref, want := range map[string]profile.Image{
+		"web:1": {Digest: "sha256:aa"}, "web:2": {IndexDigest: []string{"sha256:bb"}}, "web:3": {IndexDigest: []string{"sha256:cc"}}, "short": {},
+	} {
+		want.Refs = []string{ref}
+		if diff := cmp.Diff(want, parseImages(table, ref)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", ref, diff)
+		}
 	}
 }

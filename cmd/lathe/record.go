@@ -139,7 +139,7 @@ func runRecord(ctx context.Context, env *environment, g *global, o recordOptions
 	if err := p.join(ctx); err != nil {
 		return err
 	}
-	src, err := image.Read(ctx, ref, g.imageOptions())
+	src, err := o.read(ctx, env, g, ref)
 	if err != nil {
 		return err
 	}
@@ -168,6 +168,22 @@ func runRecord(ctx context.Context, env *environment, g *global, o recordOptions
 		return fmt.Errorf("recording %s: %w", o.image, err)
 	}
 	return writeProfile(env, g, o, result.Profile)
+}
+
+// read reads the image. What a docker run command names is docker's first, and a
+// registry's where docker does not have it.
+func (o *recordOptions) read(ctx context.Context, env *environment, g *global, ref image.Ref) (*image.Source, error) {
+	if o.docker && ref.Kind == image.Registry {
+		local, err := image.ParseRef("docker-daemon:" + o.image)
+		if err == nil {
+			src, err := image.Read(ctx, local, g.imageOptions())
+			if err == nil {
+				env.note("taking %s from the docker daemon", o.image)
+				return src, nil
+			}
+		}
+	}
+	return image.Read(ctx, ref, g.imageOptions())
 }
 
 // judge says which start scenarios are left out, and fails when a test did.

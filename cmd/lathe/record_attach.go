@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 
 	"github.com/lathe-build/lathe/profile"
@@ -29,12 +28,7 @@ func runAttach(ctx context.Context, env *environment, g *global, o recordOptions
 		}
 		t.PID = found.PID
 		t.Subject = profile.Subject{ContainerID: found.ID, Container: o.container}
-		switch {
-		case strings.HasPrefix(found.Image, "sha256:"):
-			t.Image = profile.Image{ConfigDigest: []string{found.Image}}
-		case found.Image != "":
-			t.Image = profile.Image{Refs: []string{found.Image}}
-		}
+		t.Image = found.Image
 	}
 	show := newRunProgress(env)
 	a := record.AttachOptions{Trace: t, Start: record.EBPF, For: o.length, Notify: show.event}

@@ -165,8 +165,14 @@ typedef struct {
 	u32 val;
 } kuid_t;
 
+/* Until 6.3 two numbers of 32 bits, the lower one first. */
+typedef struct {
+	u64 val;
+} kernel_cap_t;
+
 struct cred {
 	kuid_t euid;
+	kernel_cap_t cap_effective;
 };
 
 struct mm_struct {
@@ -204,6 +210,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	pid_t tgid;
 	struct mm_struct *mm;
+	const struct cred *real_cred;
 	const struct cred *cred;
 	struct fs_struct *fs;
 	struct files_struct *files;
