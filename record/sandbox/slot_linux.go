@@ -42,14 +42,14 @@ func newSlot(state string, info slotInfo) (*slot, error) {
 		err = errors.Join(writeJSON(filepath.Join(dir, "info"), info), os.Mkdir(s.state(), 0o700))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listing the container: %w", err), removeTree(dir))
+		return nil, errors.Join(fmt.Errorf("listing the container: %w", err), os.RemoveAll(dir))
 	}
 	return s, nil
 }
 
 func (s *slot) state() string { return filepath.Join(s.dir, "state") }
 
-func (s *slot) release() error { return errors.Join(removeTree(s.dir), s.lock.Close()) }
+func (s *slot) release() error { return errors.Join(os.RemoveAll(s.dir), s.lock.Close()) }
 
 // lock takes the lock of a slot, or fails because its process lives.
 func lock(dir string) (*os.File, error) {
@@ -93,7 +93,7 @@ func sweepOne(ctx context.Context, dir string) error {
 		err = json.Unmarshal(data, &info)
 	}
 	if err != nil { // killed before it was written: nothing ran
-		return removeTree(dir)
+		return os.RemoveAll(dir)
 	}
 	state := filepath.Join(dir, "state")
 	containers, err := os.ReadDir(state)
@@ -115,5 +115,5 @@ func sweepOne(ctx context.Context, dir string) error {
 	if strings.HasPrefix(filepath.Base(info.Dir), boxPrefix) && filepath.IsAbs(info.Dir) {
 		err = removeTree(info.Dir)
 	}
-	return errors.Join(err, removeTree(dir))
+	return errors.Join(err, os.RemoveAll(dir))
 }
