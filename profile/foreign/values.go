@@ -90,6 +90,15 @@ func Time(s string) time.Time {
 	return time.Time{}
 }
 
+// TimeText is [Time] of a text that is not a string yet.
+func TimeText(text []byte) time.Time {
+	var t time.Time
+	if t.UnmarshalText(text) == nil { // takes less than Time, without a string
+		return t.UTC()
+	}
+	return Time(string(text))
+}
+
 // minWall is the year 2000: smaller numbers of nanoseconds count from boot.
 const minWall = 946_684_800_000_000_000
 

@@ -37,6 +37,21 @@ func TestTime(t *testing.T) {
 	}
 }
 
+// Whatever the text, it is one time, read from bytes or from a string.
+func FuzzTimeText(f *testing.F) {
+	for _, s := range []string{
+		"2025-06-24T10:31:41.5Z", "2025-06-24T12:31:41,5+02:00", "2025-06-24 10:31:41.5 +0000 UTC m=+98.97", "2025-06-24T24:00:00Z", "x", "",
+		"2025-02-29T10:31:41Z", "2025-06-24T10:31:60Z", "2025-06-24T1:31:41Z", "0000-01-01T00:00:00-23:59", "2025-06-24T10:31:41.0000000001Z",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if got, want := TimeText(text), Time(string(text)); got != want {
+			t.Errorf("%q is %v, want %v", text, got, want)
+		}
+	})
+}
+
 func TestImageOf(t *testing.T) {
 	t.Parallel()
 	const d = "sha256:ff3aa5862fd17f8695984609743f4523188984adbcd25cf5ac4224b71084558c"

@@ -22,6 +22,7 @@ type recording struct {
 	processes fold.Recent[int64, *process]
 	gadgets   map[string]bool
 	images    foreign.ImageNames
+	lastImage [2]string // name and digest
 	owner     profile.Workload
 	labels    map[string]string
 	started   bool // the entrypoint was seen
@@ -45,11 +46,7 @@ func (r *record) order() int64 {
 // take folds one record.
 func (c *recording) take(gadget string, r *record) {
 	c.gadgets[gadget] = true
-	if r.Runtime.ImageName != "" && r.Runtime.ImageDigest != "" {
-		c.images.Add(r.Runtime.ImageName+"@"+r.Runtime.ImageDigest, r.Runtime.ImageName)
-	} else {
-		c.images.Add(r.Runtime.ImageDigest, r.Runtime.ImageName)
-	}
+	c.image(r.Runtime.ImageName, r.Runtime.ImageDigest)
 	if c.owner.Name == "" && r.K8s.Owner.Name != "" {
 		c.owner = profile.Workload{Kind: r.K8s.Owner.Kind, Name: r.K8s.Owner.Name}
 	}
@@ -77,6 +74,19 @@ func (c *recording) take(gadget string, r *record) {
 			result = "granted"
 		}
 		c.facts.Capability(fold.Capability{Name: *r.Cap, Result: result, By: c.by(r), At: r.at()})
+	}
+}
+
+// image notes the image of a record, which is mostly that of the one before.
+func (c *recording) image(name, digest string) {
+	if c.lastImage == [2]string{name, digest} {
+		return
+	}
+	c.lastImage = [2]string{name, digest}
+	if name != "" && digest != "" {
+		c.images.Add(name+"@"+digest, name)
+	} else {
+		c.images.Add(digest, name)
 	}
 }
 

@@ -162,7 +162,7 @@ func (r *reader) networkMember(to *record) {
 
 func (r *reader) stamp(s *stamp) {
 	if r.Peek() == '"' {
-		s.Time = foreign.Time(r.String())
+		s.Time = foreign.TimeText(r.Text())
 	} else {
 		s.Time = foreign.Nanoseconds(r.Int())
 	}

@@ -97,7 +97,7 @@ func (r *reader) member(e *event) {
 
 func (r *reader) stamp(s *stamp) {
 	if r.Peek() == '"' {
-		s.Time = foreign.Time(r.String())
+		s.Time = foreign.TimeText(r.Text())
 	} else {
 		s.Time = foreign.Nanoseconds(r.Int())
 	}

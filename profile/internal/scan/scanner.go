@@ -126,7 +126,7 @@ func (s *Scanner) Member() bool {
 	if !s.more('}') {
 		return false
 	}
-	if s.name = s.text(); byteAt(s.data, s.at) != ':' && s.Peek() != ':' {
+	if s.name = s.Text(); byteAt(s.data, s.at) != ':' && s.Peek() != ':' {
 		s.Fail()
 		return false
 	}
@@ -140,8 +140,8 @@ func (s *Scanner) Name() []byte { return s.name }
 // Element goes to the next element of an array and reports whether there is one.
 func (s *Scanner) Element() bool { return s.more(']') }
 
-// text is the next value, which is a text without escapes and in UTF-8.
-func (s *Scanner) text() []byte {
+// Text is a text, as the bytes between its quotes. A null fails.
+func (s *Scanner) Text() []byte {
 	if byteAt(s.data, s.at) != '"' && s.Peek() != '"' {
 		s.Fail()
 		return nil
@@ -162,7 +162,7 @@ func (s *Scanner) String() string {
 		s.Null()
 		return ""
 	}
-	return s.words.of(s.text())
+	return s.words.of(s.Text())
 }
 
 // StringPointer is a text. It is nil for null.
@@ -170,7 +170,7 @@ func (s *Scanner) StringPointer() *string {
 	if s.Null() {
 		return nil
 	}
-	text := s.words.of(s.text())
+	text := s.words.of(s.Text())
 	return &text
 }
 
