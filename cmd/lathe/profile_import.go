@@ -165,10 +165,10 @@ func noteSources(env *environment, p *profile.Profile) {
 			env.note("%s: %d of %d records are damaged and left out%s", s.Input.Format, s.Input.Skipped, s.Input.Records, firstDamage(s))
 		}
 	}
-	observed := slices.ContainsFunc(p.Sources, func(s profile.Source) bool { return s.Kind == profile.KindObserved })
+	recorded := slices.ContainsFunc(p.Sources, func(s profile.Source) bool { return s.Input.Format != "manifest" })
 	switch {
 	case p.Complete():
-	case !observed:
+	case !recorded:
 		env.note("the profile holds what is declared, which is no recording: harden needs one beside it")
 	default:
 		env.note("the profile has no complete source: harden refuses it without --allow-incomplete; --complete vouches for the log")
