@@ -54,13 +54,15 @@ $(BIN)/cosign-$(COSIGN3_VERSION):
 e2e-tools: $(BIN)/cosign-$(COSIGN2_VERSION) $(BIN)/cosign-$(COSIGN3_VERSION) ## build the cosigns that the end-to-end tests compare with
 
 e2e: build deps e2e-tools ## real images, runtimes and cosigns; needs root
-	LATHE_BIN=$(CURDIR)/.build/lathe \
+	@rm -f .build/skipped
+	LATHE_BIN=$(CURDIR)/.build/lathe LATHE_SKIPPED=$(CURDIR)/.build/skipped \
 	LATHE_COSIGN=$(BIN)/cosign-$(COSIGN2_VERSION):$(BIN)/cosign-$(COSIGN3_VERSION) \
 	go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) ./e2e/... ./sign/...
+	@! test -e .build/skipped || cat .build/skipped >&2
 
 e2e-stacks: build deps ## PostgreSQL, PHP, OpenJDK and Node.js at every level; needs root and half an hour
 	LATHE_BIN=$(CURDIR)/.build/lathe LATHE_STACKS=all \
-	go test -tags e2e -count=1 -timeout 60m -run TestStacks -v ./e2e
+	go test -tags e2e -count=1 -timeout 60m -run "TestStacks|TestStartupOnly" -v ./e2e
 
 demo: build ## the main job on a real nginx image: build, harden, sign, verify, run
 	@scripts/deps.sh demo
@@ -94,7 +96,7 @@ generate-check: generate-bpf ## fail when the committed eBPF programs are not wh
 
 test-record: ## record containers; says what it skips, needs root and BTF
 	scripts/deps.sh e2e
-	go test -count=1 -v ./record/trace
+	scripts/test-record.sh
 
 clean: ## remove what was built
 	rm -rf .build .bin

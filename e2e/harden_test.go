@@ -7,7 +7,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,27 +32,59 @@ func TestExampleProfiles(t *testing.T) {
 	}
 }
 
-// TestStartupOnly checks that the report tells the tools of Redis' start script,
-// as the recorded profile has them, from what serves.
+// TestStartupOnly checks that the reports tell what only start scripts ran, as
+// the recordings have it, from what serves.
 func TestStartupOnly(t *testing.T) {
-	redis.prepare(t)
-	out := filepath.Join(t.TempDir(), "out")
-	lathe(t, "harden", "oci:"+redis.image, "--profile", filepath.Join(redis.dir(), "profile.json"), "--rebase", "-o", out)
-	data, err := os.ReadFile(filepath.Join(out, "report.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc report.Report
-	if err := json.Unmarshal(data, &doc); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, tool := range doc.Platforms[0].Startup {
-		got = append(got, path.Base(tool.Path))
-	}
-	slices.Sort(got)
-	if diff := cmp.Diff([]string{"chown", "dash", "find", "id", "setpriv"}, got); diff != "" {
-		t.Errorf("used only by the start script (-want +got):\n%s", diff)
+	for _, tt := range []struct {
+		stack          *stack
+		starts, serves []string
+	}{
+		{redis, strings.Fields("chown dash find id setpriv"), []string{"redis-check-rdb"}}, // the server is a link to it
+		{postgres, strings.Fields("chown dash id initdb locale mkdir setpriv stat"), []string{"postgres"}},
+	} {
+		t.Run(tt.stack.name, func(t *testing.T) {
+			needStack(t, tt.stack)
+			profiles, out := tt.stack.profiles(t), filepath.Join(t.TempDir(), "out")
+			said := lathe(t, slices.Concat([]string{"harden", "oci:" + tt.stack.image, "-o", out}, profiles)...)
+			data, err := os.ReadFile(filepath.Join(out, "report.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var doc report.Report
+			if err := json.Unmarshal(data, &doc); err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(filepath.Join(out, "report.md"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(tt.starts)
+			for _, list := range []struct {
+				what string
+				got  []report.Location
+				want []string
+				text string
+			}{
+				{"to start", doc.Platforms[0].Startup, tt.starts, "Used only by the entrypoint, before the long-running program was exec'ed: "},
+				{"to serve", doc.Platforms[0].Serving, tt.serves, "Used to serve: "},
+			} {
+				var names, codes []string
+				for _, l := range list.got {
+					names = append(names, path.Base(l.Path))
+					codes = append(codes, "`"+l.Path+"`")
+				}
+				slices.Sort(names)
+				if diff := cmp.Diff(list.want, names); diff != "" {
+					t.Errorf("used %s (-want +got):\n%s", list.what, diff)
+				}
+				if want := list.text + strings.Join(codes, ", ") + ".\n"; !strings.Contains(string(text), want) {
+					t.Errorf("the report does not say %q", want)
+				}
+			}
+			if !regexp.MustCompile(`only to start +/`).MatchString(said) || !strings.Contains(said, "/usr/bin/dash  startup only, for /usr/local/bin/start") {
+				t.Errorf("the summary does not tell what only starts: %s", said)
+			}
+		})
 	}
 }
 

@@ -32,15 +32,20 @@ func TestHarden(t *testing.T) {
 // TestStacks does the same with the stacks that take longer. LATHE_STACKS names
 // some of them, or is "all".
 func TestStacks(t *testing.T) {
-	names := strings.Fields(os.Getenv("LATHE_STACKS"))
-	if len(names) == 0 {
-		t.Skip("LATHE_STACKS names none of the stacks that take long: `make e2e-stacks` runs all")
+	for _, s := range slowStacks() {
+		t.Run(s.name, func(t *testing.T) {
+			needStack(t, s)
+			s.harden(t)
+		})
 	}
-	for _, name := range []string{"postgres", "php", "java", "node"} {
-		if !slices.Contains(names, "all") && !slices.Contains(names, name) {
-			continue
-		}
-		t.Run(name, func(t *testing.T) { readStack(name).harden(t) })
+}
+
+// needStack skips what takes long unless LATHE_STACKS names it.
+func needStack(t *testing.T, s *stack) {
+	t.Helper()
+	names := strings.Fields(os.Getenv("LATHE_STACKS"))
+	if slices.Contains(slowStacks(), s) && !slices.Contains(names, "all") && !slices.Contains(names, s.name) {
+		t.Skip("LATHE_STACKS does not name it: `make e2e-stacks` runs all")
 	}
 }
 

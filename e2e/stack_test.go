@@ -84,10 +84,14 @@ func readStack(name string) *stack {
 	return s
 }
 
-// The stacks of every push; the others take too long for that.
-var nginx, python, goserver, redis = readStack("nginx"), readStack("python"), readStack("goserver"), readStack("redis")
+// The stacks of every push, and those that take too long for that.
+var (
+	nginx, python, goserver, redis = readStack("nginx"), readStack("python"), readStack("goserver"), readStack("redis")
+	postgres, php, java, node      = readStack("postgres"), readStack("php"), readStack("java"), readStack("node")
+)
 
 func exampleStacks() []*stack { return []*stack{nginx, python, goserver, redis} }
+func slowStacks() []*stack    { return []*stack{postgres, php, java, node} }
 
 // dir is where the recipe of the image is.
 func (s *stack) dir() string {

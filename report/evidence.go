@@ -78,17 +78,3 @@ func gateSentence(g *harden.Gate) string {
 func (p *Platform) heldBack() []harden.Gate {
 	return slices.DeleteFunc(slices.Clone(p.Gates), func(g harden.Gate) bool { return g.Entries == 0 })
 }
-
-// startupOnly lists the tools that only the entrypoint used.
-func startupOnly(card []Class) []Location {
-	list := []Location{}
-	for i := range card {
-		for j := range card[i].Stays {
-			if s := &card[i].Stays[j]; s.Use == UseStartup {
-				list = append(list, s.Location)
-			}
-		}
-	}
-	slices.SortFunc(list, func(a, b Location) int { return cmp.Compare(a.raw(), b.raw()) })
-	return list
-}

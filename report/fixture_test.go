@@ -144,6 +144,7 @@ func startup() *profile.Profile {
 		}},
 		Executables: []profile.Executable{
 			{Key: "/usr/bin/dash", Path: "/usr/bin/dash", Bound: true, Scripts: []profile.Path{"/docker-entrypoint.sh"}, Phase: []string{"startup"}},
+			{Key: "/usr/sbin/nginx", Path: "/usr/sbin/nginx", Bound: true, Phase: []string{"serving", "startup"}},
 			{Key: "/usr/bin/sed", Path: "/usr/bin/sed", Bound: true, Parents: []string{"/usr/bin/dash"}},
 			{Key: "/usr/bin/cut", Path: "/usr/bin/cut", Bound: true, Parents: []string{"/usr/sbin/nginx", "/usr/bin/dash"}},
 			{Key: "/usr/bin/mawk", Path: "/usr/bin/mawk", Bound: true, Parents: []string{"/usr/bin/dash"}},

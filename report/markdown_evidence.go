@@ -25,6 +25,9 @@ func (d *document) evidence(p *Platform) {
 		}
 		d.printf("\n")
 	}
+	if len(p.Serving) > 0 {
+		d.printf("Used to serve: %s.\n\n", codes(p.Serving, 20))
+	}
 	if len(p.Startup) > 0 {
 		d.printf("Used only by the entrypoint, before the long-running program was exec'ed: %s.\n\n", codes(p.Startup, 20))
 	}

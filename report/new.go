@@ -116,7 +116,7 @@ func platform(in *Input) (*Platform, error) {
 		Gates:   append([]harden.Gate{}, pl.Gates...), Answers: append([]harden.Settled{}, pl.Settled...),
 	}
 	p.Scorecard = v.scorecard()
-	p.Startup = startupOnly(p.Scorecard)
+	p.Startup, p.Serving = v.used(UseStartup), v.used(UseServing)
 	p.Packages = packages(pl)
 	p.Findings = v.findings(p.Scorecard, p.Boxes)
 	p.Before, p.After = counts(pl)

@@ -166,6 +166,14 @@ func TestRealPlan(t *testing.T) {
 	if sh.Use != UseStartup || sh.Box == nil || sh.Box.Path != "/bin/busybox" {
 		t.Errorf("/bin/sh: %+v", sh)
 	}
+	for name, d := range map[string][2][]Location{
+		"start": {p.Startup, {{Path: "/bin/sh"}, {Path: "/entry.sh"}}},
+		"serve": {p.Serving, {{Path: "/usr/sbin/serve"}}},
+	} {
+		if diff := cmp.Diff(d[1], d[0]); diff != "" {
+			t.Errorf("used to %s (-want +got):\n%s", name, diff)
+		}
+	}
 	if diff := cmp.Diff([]Location{{Path: "/entry.sh"}}, sh.For); diff != "" {
 		t.Errorf("/bin/sh is for (-want +got):\n%s", diff)
 	}

@@ -98,7 +98,8 @@ type Platform struct {
 	Gates     []harden.Gate    `json:"gates"`   // what stays for lack of evidence
 	Answers   []harden.Settled `json:"answers"` // of the policy to conflicts of rules and evidence
 	Scorecard []Class          `json:"scorecard"`
-	Startup   []Location       `json:"startupOnly"` // tools that stay, and that only the entrypoint used
+	Startup   []Location       `json:"startupOnly"` // programs that stay, and that only the entrypoint used
+	Serving   []Location       `json:"serving"`     // programs that stay, and that ran while the workload served
 	Boxes     []Box            `json:"multiCallBinaries,omitempty"`
 	KeptBy    []Group          `json:"keptBy"`    // adds up to Totals.Kept
 	DroppedBy []Group          `json:"droppedBy"` // adds up to Totals.Dropped

@@ -62,9 +62,10 @@ func (v *view) stay(t *harden.Tool) Stay {
 	return s
 }
 
-// useOf tells apart what ran to serve from what only ran before or after.
-func useOf(t *harden.Tool) string {
-	has := func(phase string) bool { return slices.Contains(t.Phases, phase) }
+// useIn is what something was used for that ran in these phases, "" where the
+// profile does not tell.
+func useIn(phases []string) string {
+	has := func(phase string) bool { return slices.Contains(phases, phase) }
 	switch {
 	case has(profile.PhaseServing):
 		return UseServing
@@ -74,6 +75,44 @@ func useOf(t *harden.Tool) string {
 		return UseStartup
 	case has(profile.PhaseShutdown):
 		return UseShutdown
+	}
+	return ""
+}
+
+// used lists the programs that stay and that the profile saw used for this.
+func (v *view) used(use string) []Location {
+	phases := map[string][]string{}
+	for i := range v.plan.Tools {
+		if t := &v.plan.Tools[i]; t.Kept && len(v.applets[t.Path]) == 0 {
+			phases[t.Path] = slices.Clone(t.Phases)
+		}
+	}
+	for i := range v.profile.Executables {
+		x := &v.profile.Executables[i]
+		at := strings.TrimPrefix(string(x.Path), "/")
+		for j := range v.plan.Tools {
+			if t := &v.plan.Tools[j]; ranAs(t, x) && (t.Box != "" || t.Path == at) {
+				at = t.Path
+			}
+		}
+		if v.decisions[at].Keep {
+			phases[at] = append(phases[at], x.Phase...)
+		}
+	}
+	list := []Location{}
+	for at, in := range phases {
+		if useIn(in) == use {
+			list = append(list, locate(at))
+		}
+	}
+	slices.SortFunc(list, func(a, b Location) int { return cmp.Compare(a.raw(), b.raw()) })
+	return list
+}
+
+// useOf tells apart what ran to serve from what only ran before or after.
+func useOf(t *harden.Tool) string {
+	if use := useIn(t.Phases); use != "" {
+		return use
 	}
 	switch t.Reason.Kind {
 	case harden.Executed:

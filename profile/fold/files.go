@@ -128,6 +128,13 @@ func (e *Executable) Ran(phase string, at time.Time) {
 	e.count.see(at)
 }
 
+// In notes a phase in which the program ran, without counting anything.
+func (e *Executable) In(phase string) {
+	if e != nil {
+		e.collector.mark(&e.phases, e.collector.vocab.phase, phase)
+	}
+}
+
 // Again notes that the program was started n more times.
 func (e *Executable) Again(n int64) {
 	if e != nil && n > 0 {

@@ -39,6 +39,7 @@ type folder struct {
 
 // program is what an id of the kernel side means.
 type program struct {
+	entry   *fold.Executable // nil where limits left it out
 	key     string
 	entered string // the origin of what comes from outside
 }
@@ -70,7 +71,11 @@ func (f *folder) fold(raw []byte) {
 	default:
 		f.network(e)
 	}
+	f.ran(e.exe, f.phase(e))
 }
+
+// ran notes that a program did something in a phase, or was there when it began.
+func (f *folder) ran(exe uint64, phase string) { f.programs[exe].entry.In(phase) }
 
 // counted says how to count what the kernel side does not send again.
 func (f *folder) counted(e event, again func(int64)) {
@@ -138,6 +143,7 @@ func (f *folder) exec(e event) {
 		x.Command = f.redactor.line(argv)
 	}
 	entry := f.facts.Exec(x)
+	p.entry = entry
 	if p.key = entry.Key(); p.key == "" {
 		p.key = profile.Key(x.Path, x.As)
 	}

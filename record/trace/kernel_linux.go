@@ -222,16 +222,30 @@ func (k *kernel) syscalls() ([]int, error) {
 // running is how many processes are followed.
 func (k *kernel) running() (int, error) {
 	n := 0
+	err := k.eachProcess(func(process) { n++ })
+	return n, err
+}
+
+// programs is what each of the processes that are followed runs now.
+func (k *kernel) programs() ([]uint64, error) {
+	var list []uint64
+	err := k.eachProcess(func(p process) { list = append(list, p.Exe) })
+	return list, err
+}
+
+// eachProcess goes through the processes that are followed. Where many end
+// meanwhile, it may not see all.
+func (k *kernel) eachProcess(yield func(process)) error {
 	var pid uint32
 	var p process
-	for each := k.maps.Procs.Iterate(); ; n++ {
-		if !each.Next(&pid, &p) {
-			if err := each.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
-				return 0, fmt.Errorf("counting the processes that are followed: %w", err)
-			}
-			return n, nil
-		}
+	each := k.maps.Procs.Iterate()
+	for each.Next(&pid, &p) {
+		yield(p)
 	}
+	if err := each.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return fmt.Errorf("going through the processes that are followed: %w", err)
+	}
+	return nil
 }
 
 // repeats tells how often events were not sent because they had been before. One

@@ -308,6 +308,37 @@ func TestPhases(t *testing.T) {
 	}
 }
 
+// A server that nobody asks serves all the same, and its start script does not.
+func TestIdle(t *testing.T) {
+	needRecorder(t)
+	img := newImage(t)
+	c := create(t, img, "wait")
+	r, err := Start(t.Context(), Options{Resolve: img.resolve, Target: Target{PID: c.cmd.Process.Pid}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	c.start(t)
+	c.expect(t, "waiting")
+	for _, phase := range []string{profile.PhaseServing, profile.PhaseShutdown} {
+		if err := r.Phase(phase); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = c.stdin.Close()
+	c.wait(t)
+	got := map[string][]string{}
+	for _, x := range stop(t, r).Executables {
+		got[x.As] = x.Phase
+	}
+	want := map[string][]string{
+		"interp": {profile.PhaseStartup}, "app": {profile.PhaseServing, profile.PhaseShutdown, profile.PhaseStartup},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Attaching to what runs already takes what is open from /proc.
 func TestAttach(t *testing.T) {
 	needRecorder(t)

@@ -31,6 +31,7 @@ type Recorder struct {
 	folder    *folder
 	readErr   error
 	scenarios []string
+	present   []present
 	events    int64
 	lastNew   time.Time
 	closed    bool
@@ -196,7 +197,16 @@ func (r *Recorder) Phase(phase string) error {
 	if err := r.kernel.setEpoch(uint32(len(r.folder.phases) - 1)); err != nil {
 		return fmt.Errorf("telling the programs of the phase %s: %w", phase, err)
 	}
-	return nil
+	running, err := r.kernel.programs()
+	r.present = append(r.present, present{phase, running})
+	return err
+}
+
+// present is the programs that run when a phase begins. Their executions may still
+// be in the ring.
+type present struct {
+	phase    string
+	programs []uint64
 }
 
 // Scenario notes the name of something that is exercised.
@@ -251,6 +261,11 @@ func (r *Recorder) Stop(ctx context.Context) (*profile.Profile, error) {
 	end.scenarios = r.scenarios
 	if err == nil {
 		end.counters, err = r.kernel.counters()
+	}
+	for _, p := range r.present {
+		for _, exe := range p.programs {
+			r.folder.ran(exe, p.phase)
+		}
 	}
 	if err == nil {
 		r.kernel.repeats(r.folder.counts)
