@@ -67,7 +67,7 @@ func recordingWorkspace(t *testing.T) workspace {
 		w.check(err)
 	}
 	w.check(archive.Close())
-	base, err := testimage.Tar("dir etc\nfile etc/motd = hello\nfile etc/other = there\n")
+	base, err := testimage.Tar("dir etc\nfile etc/motd = hello\nfile etc/other = there\nfile etc/a = a\nfile etc/b = b\nfile etc/c = c\nlink etc/link -> other\n")
 	w.check(err)
 	w.image, err = testimage.FromTars([][]byte{base, b.Bytes()}, v1.Config{
 		Entrypoint: []string{"/bin/probe"}, ExposedPorts: map[string]struct{}{"8080/tcp": {}},

@@ -50,6 +50,7 @@ func serve(ctx context.Context) {
 		text, err := os.ReadFile(name)
 		return string(text), err
 	}))
+	mux.HandleFunc("/link", answer(os.Readlink))
 	mux.HandleFunc("/write", answer(func(name string) (string, error) { return "", os.WriteFile(name, []byte("written"), 0o644) }))
 	mux.HandleFunc("/env", answer(func(name string) (string, error) { return os.Getenv(name), nil }))
 	mux.HandleFunc("/id", answer(func(string) (string, error) { return fmt.Sprint(os.Getuid(), os.Getgid()), nil }))
