@@ -33,11 +33,44 @@ type Input struct {
 	close func()
 }
 
+// ErrDamaged is what reading a compressed file ends with where it is cut off or
+// damaged. What came before it is good.
+var ErrDamaged = errors.New("the compressed file is cut off or damaged")
+
+// source remembers an error of reading, to tell it from one of decompressing.
+type source struct {
+	in  io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.in.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// inflater makes errors of decompressing [ErrDamaged].
+type inflater struct {
+	in   io.Reader
+	from *source
+}
+
+func (i inflater) Read(p []byte) (int, error) {
+	n, err := i.in.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && i.from.err == nil {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return n, err
+}
+
 // Open looks at the first bytes of a file and decompresses gzip and zstd. Name
 // is for messages and, for some formats, tells something. The input has to be
 // closed; r stays the caller's.
 func Open(name string, r io.Reader) (*Input, error) {
-	raw := bufio.NewReaderSize(r, headBytes)
+	from := &source{in: r}
+	raw := bufio.NewReaderSize(from, headBytes)
 	magic, err := raw.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading %q: %w", name, err)
@@ -49,13 +82,13 @@ func Open(name string, r io.Reader) (*Input, error) {
 		if err != nil {
 			return nil, fmt.Errorf("decompressing %q: %w", name, err)
 		}
-		in.in, in.name = bufio.NewReaderSize(z, headBytes), strings.TrimSuffix(name, ".gz")
+		in.in, in.name = bufio.NewReaderSize(inflater{z, from}, headBytes), strings.TrimSuffix(name, ".gz")
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err != nil {
 			return nil, fmt.Errorf("decompressing %q: %w", name, err)
 		}
-		in.in, in.name, in.close = bufio.NewReaderSize(z, headBytes), strings.TrimSuffix(name, ".zst"), z.Close
+		in.in, in.name, in.close = bufio.NewReaderSize(inflater{z, from}, headBytes), strings.TrimSuffix(name, ".zst"), z.Close
 	}
 	head, err := in.in.Peek(headBytes)
 	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {

@@ -237,6 +237,9 @@ func (s *splitter) each(ctx context.Context, f func(Record) error, bad func(Reco
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case errors.Is(err, ErrDamaged):
+			bad(Record{Input: s.in.name, Line: s.line}, errors.Unwrap(err))
+			return nil
 		case err != nil:
 			return err
 		case damage != nil:

@@ -9,9 +9,12 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/lathe-build/lathe/profile"
 )
 
 func open(t testing.TB, name, text string) *Input {
@@ -199,10 +202,53 @@ func TestOpenCompressed(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
-	cut := open(t, "x.gz", gz.String()[:gz.Len()-9])
-	err = NewLog("test", []*Input{cut}, Options{}).Records(context.Background(), func(Record) error { return nil })
-	if err == nil || !strings.Contains(err.Error(), `reading "x"`) {
-		t.Errorf("a gzip that is cut off: %v", err)
+}
+
+// Of a compressed file that is cut off or damaged, what comes before counts. What
+// cannot be read at all is an error.
+func TestDamagedCompression(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&text, "{\"a\":%d}\n", i*i)
+	}
+	var gz, zst bytes.Buffer
+	z := gzip.NewWriter(&gz)
+	io.WriteString(z, text.String())
+	z.Close()
+	y, err := zstd.NewWriter(&zst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(y, text.String())
+	y.Close()
+	read := func(in *Input) (int, profile.Source, error) {
+		log, n := NewLog("test", []*Input{in}, Options{}), 0
+		err := log.Records(t.Context(), func(Record) error { n++; return nil })
+		return n, log.Source(), err
+	}
+	flipped := bytes.Clone(gz.Bytes())
+	flipped[len(flipped)-6] ^= 1
+	for name, raw := range map[string][]byte{
+		"half.gz": gz.Bytes()[:gz.Len()/2], "half.zst": zst.Bytes()[:zst.Len()/2], "sum.gz": flipped,
+		"trailing.gz": append(bytes.Clone(gz.Bytes()), "garbage"...),
+	} {
+		n, source, err := read(open(t, name, string(raw)))
+		if err != nil || n < 20_000 || source.Input.Skipped != 1 || !strings.Contains(strings.Join(source.Notes, ""), "the compressed file is cut off or damaged") {
+			t.Errorf("%s: %d records, %v, notes %q", name, n, err, source.Notes)
+		}
+	}
+	broken := errors.New("the disk is gone")
+	in, err := Open("x.gz", io.MultiReader(bytes.NewReader(gz.Bytes()[:gz.Len()/2]), iotest.ErrReader(broken)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if _, _, err := read(in); !errors.Is(err, broken) {
+		t.Errorf("a disk that is gone: %v", err)
+	}
+	if _, err := Open("x.gz", bytes.NewReader(gz.Bytes()[:12])); !errors.Is(err, ErrDamaged) {
+		t.Errorf("nothing but a header: %v", err)
 	}
 }
 

@@ -1,10 +1,14 @@
 package strace
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 func TestContainers(t *testing.T) {
@@ -185,6 +189,33 @@ func TestEndlessLine(t *testing.T) {
 	p := mustImport(t, []Input{{"log", log}}, Options{})
 	if in := p.Sources[0].Input; len(p.Files) != 1 || in.Skipped != 1 || in.Bytes < 100<<20 {
 		t.Errorf("%d files, %+v", len(p.Files), in)
+	}
+}
+
+// A compressed log that is cut off is one that ends there.
+func TestCutCompression(t *testing.T) {
+	t.Parallel()
+	log := `1 execve("/app/a", ["a"], 0x7ffe) = 0` + "\n" + `1 open("/good", O_RDONLY) = 3` + "\n" + strings.Repeat(`1 getpid() = 1`+"\n", 100_000)
+	var gz bytes.Buffer
+	z := gzip.NewWriter(&gz)
+	if _, err := io.WriteString(z, log); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in, err := foreign.Open("log.gz", bytes.NewReader(gz.Bytes()[:gz.Len()-10]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	p, err := Format().Import(t.Context(), []*foreign.Input{in}, foreign.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := p.Sources[0]
+	if len(p.Files) != 1 || s.Input.Skipped != 1 || !strings.Contains(strings.Join(s.Notes, "\n"), "the compressed file is cut off or damaged") {
+		t.Errorf("%d files, %+v, notes %q", len(p.Files), s.Input, s.Notes)
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lathe-build/lathe/profile/foreign"
 )
 
 // maxLine is the most bytes of one line.
@@ -34,6 +36,7 @@ type stream struct {
 	days  time.Duration // added to times of day after midnight
 	next  line
 	ended bool
+	cut   bool // nothing can be read any more
 	began bool
 }
 
@@ -120,13 +123,18 @@ func pidOfName(name string) int {
 
 // advance reads the next line into s.next.
 func (s *stream) advance() error {
+	if s.cut {
+		s.ended = true
+		return nil
+	}
 	text, err := s.readLine()
 	if errors.Is(err, io.EOF) {
 		s.ended = true
 		return nil
 	}
 	s.lines++
-	if errors.Is(err, errLong) {
+	s.cut = errors.Is(err, foreign.ErrDamaged)
+	if s.cut || errors.Is(err, errLong) {
 		s.next = line{pid: s.pid, at: s.last, file: s.name, number: s.lines, damage: err.Error()}
 		return nil
 	}
