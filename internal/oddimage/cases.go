@@ -3,6 +3,8 @@ package oddimage
 import (
 	"fmt"
 	"strings"
+
+	"github.com/lathe-build/lathe/internal/testimage"
 )
 
 // Cases is the table, in a fixed order.
@@ -13,6 +15,9 @@ func Cases() ([]Case, error) {
 			c := Case{Name: tc.name, Late: tc.late, OwnProgram: strings.Contains(tc.text, "elf app")}
 			for i, text := range strings.Split(tc.text, "\n---\n") {
 				l, err := textLayer(text, i)
+				if tc.bare {
+					l.Archive, err = testimage.Tar(text)
+				}
 				if err != nil {
 					return nil, fmt.Errorf("%s: %w", tc.name, err)
 				}
@@ -35,6 +40,7 @@ func Cases() ([]Case, error) {
 type textCase struct {
 	name, text string
 	late       bool
+	bare       bool // layers hold what the text says and nothing else
 }
 
 func whiteouts() []textCase {
@@ -47,6 +53,11 @@ func whiteouts() []textCase {
 		{name: "whiteout of a directory", text: "dir a\nfile a/b/c\nfile d\n---\ngone a"},
 		{name: "whiteout below a replaced directory", text: "dir a\nfile a/b\n---\nfile a = now a file\n---\ngone a/b"},
 		{name: "layer of one whiteout", text: "file secret\nfile b\n---\ngone secret"},
+		{name: "layer of nothing but a whiteout", text: "file secret\nfile b\n---\ngone secret", bare: true},
+		{name: "layer of nothing but a whiteout of nothing", text: "file b\n---\ngone c", bare: true},
+		{name: "layer of nothing but an opaque marker", text: "dir d\nfile d/secret\nfile b\n---\nopaque d", bare: true},
+		{name: "layer of nothing but a whiteout between others", text: "file a = 1\n---\ngone a\n---\nfile a = 3\n---\ngone a", bare: true},
+		{name: "layer of nothing", text: "file a\n---\n\n---\nfile b", bare: true},
 		{name: "opaque first", text: "dir a\nfile a/b\n---\nopaque a\ndir a\nfile a/c"},
 		{name: "opaque last", text: "dir a\nfile a/b\n---\ndir a\nfile a/c\nopaque a"},
 		{name: "opaque below opaque", text: "dir a/b/c\nfile a/x\nfile a/b/x\nfile a/b/c/x\n---\nopaque a/b/c\nopaque a/b\nopaque a\nfile a/b/c/y"},

@@ -71,28 +71,35 @@ func headers() ([]Case, error) {
 
 // sparse are files with holes, also with a hard link that takes the content.
 func sparse() ([]Case, error) {
+	const oldGNU = "it refuses entries of type S, sparse files in the old GNU format"
 	var out []Case
-	noSparse := map[string]string{"GNU sparse": "it refuses entries of type S, sparse files in the old GNU format"}
-	for name, build := range map[string]func(string, int) ([]byte, error){"GNU sparse": gnuSparse, "PAX sparse": paxSparse} {
-		kept, err := build("holes", 1<<20)
+	for _, format := range []struct {
+		name     string
+		build    func(string, int) ([]byte, error)
+		notUmoci string
+	}{
+		{"GNU sparse", gnuSparse, oldGNU},
+		{"GNU sparse of many pieces", gnuSparseMany, oldGNU},
+		{"PAX sparse", paxSparse, ""},
+		{"PAX sparse 0.0", func(name string, holes int) ([]byte, error) { return paxSparseOld("0.0", name, holes) }, ""},
+		{"PAX sparse 0.1", func(name string, holes int) ([]byte, error) { return paxSparseOld("0.1", name, holes) }, ""},
+	} {
+		kept, err := format.build("holes", 1<<20)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", format.name, err)
 		}
-		gone, err := build(Unused+"-holes", 1<<20)
+		gone, err := format.build(Unused+"-holes", 1<<20)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", format.name, err)
 		}
 		mates, err := archiveOf(link(tar.TypeLink, "mate", Unused+"-holes"))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", format.name, err)
 		}
 		end := len(gone) - 2*512
 		out = append(out,
-			Case{Name: name, Layers: []Layer{{Archive: kept}}, NotUmoci: noSparse[name]},
-			Case{Name: name + " whose content moves", Layers: []Layer{{Archive: append(gone[:end:end], mates...)}}})
-	}
-	if out[0].Name > out[2].Name {
-		out = append(out[2:], out[:2]...)
+			Case{Name: format.name, Layers: []Layer{{Archive: kept}}, NotUmoci: format.notUmoci},
+			Case{Name: format.name + " whose content moves", Layers: []Layer{{Archive: append(gone[:end:end], mates...)}}})
 	}
 	return out, nil
 }

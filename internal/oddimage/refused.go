@@ -160,6 +160,14 @@ func bombs() ([]Refusal, error) {
 	copy(header[gnuMap+12:], fmt.Sprintf("%011o\x00", 8))
 	copy(header[gnuRealSize:], base256(1<<50))
 	setChecksum(header)
+	paxPetabyte, err := paxSparse("hole", 1<<50)
+	if err != nil {
+		return nil, err
+	}
+	oldPetabyte, err := paxSparseOld("0.1", "hole", 1<<50)
+	if err != nil {
+		return nil, err
+	}
 	record := "LATHE.note=" + strings.Repeat("x", 2<<20) + "\n"
 	wide, err := archiveOf(file("records", fmt.Sprintf("%d %s", len(record)+8, record)), file("a", ""))
 	if err != nil {
@@ -186,6 +194,8 @@ func bombs() ([]Refusal, error) {
 	return []Refusal{
 		one("zeros", "--limit-expanded", Layer{Archive: zeros}, "--limit-expanded", "10000000"),
 		one("a petabyte of holes", "--limit-expanded", Layer{Archive: petabyte}),
+		one("a petabyte of holes, PAX", "--limit-expanded", Layer{Archive: paxPetabyte}),
+		one("a petabyte of holes, PAX 0.1", "--limit-expanded", Layer{Archive: oldPetabyte}),
 		one("two MiB of PAX records", "header", Layer{Archive: wide}),
 		one("many files", "--limit-entries", Layer{Archive: files}, "--limit-entries", "1000"),
 		one("many global records", "global PAX headers", Layer{Archive: global}),

@@ -6,6 +6,8 @@ import (
 	"compress/gzip"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -130,11 +132,70 @@ func paxSparse(name string, holes int) ([]byte, error) {
 	return bytes.ReplaceAll(raw, []byte(sparseMark), []byte("GNU.sparse.")), err
 }
 
+// paxSparseOld is a sparse file in PAX format 0.0 or 0.1, whose map is in the
+// records (GNU tar manual, "PAX Format, Versions 0.0 and 0.1").
+func paxSparseOld(version, name string, holes int) ([]byte, error) {
+	size := fmt.Sprint(holes + 4)
+	pairs := [][2]string{{"GNU.sparse.size", size}, {"GNU.sparse.numblocks", "2"}}
+	header := name
+	if version == "0.0" {
+		pairs = append(pairs, [][2]string{
+			{"GNU.sparse.offset", "0"}, {"GNU.sparse.numbytes", "4"}, {"GNU.sparse.offset", fmt.Sprint(holes)}, {"GNU.sparse.numbytes", "4"},
+		}...)
+	} else {
+		header = "GNUSparseFile.0/" + name
+		pairs = append(pairs, [][2]string{{"GNU.sparse.name", name}, {"GNU.sparse.map", fmt.Sprintf("0,4,%d,4", holes)}}...)
+	}
+	var records strings.Builder
+	for _, p := range pairs {
+		rest := " " + p[0] + "=" + p[1] + "\n"
+		n := len(rest) + 2
+		if n < 10+1 {
+			n = len(rest) + 1
+		}
+		fmt.Fprintf(&records, "%d%s", n, rest)
+	}
+	extended, err := archiveOf(file("PaxHeaders/"+name, records.String()))
+	if err != nil {
+		return nil, err
+	}
+	extended[gnuType] = tar.TypeXHeader
+	setChecksum(extended[:512])
+	raw, err := archiveOf(file(header, "headtail"), unusedProgram(Unused+"-beside-"+name))
+	return append(extended[:len(extended)-2*512:len(extended)-2*512], raw...), err
+}
+
+// gnuSparseMany is a sparse file in the old GNU format of more pieces than the
+// header has room for: the rest of the map is in a block behind it.
+func gnuSparseMany(name string, holes int) ([]byte, error) {
+	const pieces = 8
+	it := file(name, strings.Repeat("part", pieces))
+	it.Format = tar.FormatGNU
+	raw, err := archiveOf(it, unusedProgram(Unused+"-beside-"+name))
+	if err != nil {
+		return nil, err
+	}
+	header, more := bytes.Clone(raw[:512]), make([]byte, 512)
+	header[gnuType], header[gnuExtended] = 'S', 1
+	for i := range pieces {
+		at := fmt.Sprintf("%011o\x00%011o\x00", i*(holes/pieces), 4)
+		if i < 4 {
+			copy(header[gnuMap+24*i:], at)
+		} else {
+			copy(more[24*(i-4):], at)
+		}
+	}
+	copy(header[gnuRealSize:], fmt.Sprintf("%011o\x00", holes))
+	setChecksum(header)
+	return slices.Concat(header, more, raw[512:]), nil
+}
+
 // Positions in a header of old GNU format, from the GNU tar manual.
 const (
 	gnuChecksum = 148
 	gnuType     = 156
 	gnuMap      = 386
+	gnuExtended = 482
 	gnuRealSize = 483
 )
 
