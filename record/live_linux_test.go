@@ -236,7 +236,7 @@ func TestRecord(t *testing.T) {
 	}
 	o := options(t, tree, nil, record.Test{Name: "t", Args: []string{
 		"sh", "-c",
-		`curl -sf "http://$LATHE_ADDR/read?of=/etc/link" && ! curl -sf "http://$LATHE_ADDR/read?of=/etc/gone"`,
+		`curl -sf "http://$LATHE_ADDR/write?of=/etc/motd" && curl -sf "http://$LATHE_ADDR/read?of=/etc/link" && ! curl -sf "http://$LATHE_ADDR/read?of=/etc/gone"`,
 	}})
 	o.Trace = record.EBPF
 	o.Container.Publish = []sandbox.Publish{mustPublish(t, "8080")}
@@ -261,6 +261,11 @@ func TestRecord(t *testing.T) {
 	}
 	if len(p.Network.Listen) != 1 || p.Network.Listen[0].Port != 8080 {
 		t.Errorf("listening: %+v", p.Network.Listen)
+	}
+	for _, c := range p.Capabilities { // a container has neither, whatever the runtime and the overlay have
+		if (c.Name == "SYS_ADMIN" || c.Name == "DAC_READ_SEARCH") && slices.Contains(c.Result, "granted") {
+			t.Errorf("the workload has the capability %s: %+v", c.Name, c)
+		}
 	}
 	gone := func(name string) (record.Fate, bool) {
 		return record.Fate{Path: name, Why: "planted"}, name == "/etc/gone"

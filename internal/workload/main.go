@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,7 +37,8 @@ func run() error {
 	}
 	switch name {
 	case "interp":
-		return unix.Exec("/bin/app", append([]string{"app"}, os.Args[2:]...), os.Environ())
+		i := slices.Index(os.Args, "/entry")
+		return unix.Exec("/bin/app", append([]string{"app"}, os.Args[i+1:]...), os.Environ())
 	case "app":
 		if len(os.Args) > 1 {
 			return part(os.Args[1])

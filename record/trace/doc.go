@@ -35,9 +35,10 @@
 // # Not seen
 //
 // The ELF interpreter of a program is opened by the kernel ([Options.Loader]
-// tells it); the interpreters between a script and the last program of a chain
-// of #! lines as well. Whether a request of io_uring succeeded is not known.
-// A thread that changes a path while its call runs can hide the true one.
+// tells it). Scripts that interpret other scripts are known by the command line
+// only, of which the first kilobyte is read. Whether a request of io_uring
+// succeeded is not known. A thread that changes a path while its call runs can
+// hide the true one.
 package trace
 
 //go:generate make -s -B -C bpf

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lathe-build/lathe/profile"
@@ -151,7 +152,24 @@ func (f *folder) exec(e event) {
 	f.remember(e.exe, p)
 	if x.Script != "" {
 		f.found(string(x.Script), "", e, profile.AccessExec)
+		for _, name := range between(argv, e.text) {
+			if f.inImage(name) {
+				f.looked(e, name, profile.AccessExec, false)
+			}
+		}
 	}
+}
+
+// between is the scripts that interpret the script with this name, the last
+// program excepted: the kernel puts each of a chain of #! lines before its own
+// script on the command line. An argument of such a line that is a path counts as
+// one, since what gets it reads it.
+func between(argv []string, script string) []string {
+	i := slices.Index(argv, script)
+	if i < 2 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(argv[1:i]), func(name string) bool { return !strings.HasPrefix(name, "/") })
 }
 
 // inside is p, or "" where it is in no image, as /dev/fd/3 and /proc/self/exe

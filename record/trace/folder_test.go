@@ -181,6 +181,25 @@ file /start access=exec layer=image by=/usr/bin/sh phase=startup
 	}
 }
 
+func TestBetween(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		argv []string
+		want []string
+	}{
+		{[]string{"/bin/sh", "/start", "x"}, nil},
+		{[]string{"/bin/sh", "-e", "/start", "/start"}, []string{}},
+		{[]string{"/bin/sh", "/bin/middle", "/start", "/etc/x"}, []string{"/bin/middle"}},
+		{[]string{"/bin/sh", "-e", "/bin/b", "-x", "/bin/a", "/start"}, []string{"/bin/b", "/bin/a"}},
+		{[]string{"/bin/sh", "/bin/cut"}, nil}, // the command line was too long
+		{nil, nil},
+	} {
+		if diff := cmp.Diff(tt.want, between(tt.argv, "/start")); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tt.argv, diff)
+		}
+	}
+}
+
 func TestFoldConnections(t *testing.T) {
 	t.Parallel()
 	connect := func(s socket, errno int32) event { return event{kind: eventConnect, exe: 1, sock: s, ret: -errno} }

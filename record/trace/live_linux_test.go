@@ -56,6 +56,11 @@ func TestOverlay(t *testing.T) {
 	img.upper = t.TempDir()
 	p := record(t, img, Options{Resolve: img.resolve})
 	golden(t, "record.txt", outline(p))
+	for _, name := range []string{"DAC_OVERRIDE", "DAC_READ_SEARCH"} {
+		if slices.ContainsFunc(p.Capabilities, func(c profile.Capability) bool { return c.Name == name }) {
+			t.Errorf("the capability %s is of the overlay's mounter", name)
+		}
+	}
 }
 
 // A control group tells its container at the first execution.
@@ -103,6 +108,30 @@ func TestCgroup(t *testing.T) {
 	}
 	if !tried {
 		t.Skip("SKIPPED, nothing was recorded: there are no control groups")
+	}
+}
+
+// A script may be the interpreter of another one.
+func TestScripts(t *testing.T) {
+	needRecorder(t)
+	img := newImage(t)
+	for name, text := range map[string]string{"entry": "#!/bin/outer -a\n", "bin/outer": "#!/bin/inner\n", "bin/inner": "#!/bin/interp -b\n"} {
+		if err := os.WriteFile(filepath.Join(img.dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	img.snapshot(t)
+	p := record(t, img, Options{Resolve: img.resolve}, "storm")
+	for _, name := range []profile.Path{"/entry", "/bin/outer", "/bin/inner"} {
+		if !slices.ContainsFunc(p.Files, func(f profile.File) bool {
+			return f.Path == name && slices.Equal(f.Access, []string{profile.AccessExec}) && slices.Equal(f.By, []string{"/bin/box::interp"})
+		}) {
+			t.Errorf("%s is missing: %+v", name, p.Files)
+		}
+	}
+	i := slices.IndexFunc(p.Executables, func(x profile.Executable) bool { return x.Key == "/bin/box::interp" })
+	if i < 0 || !slices.Equal(p.Executables[i].Scripts, []profile.Path{"/entry"}) {
+		t.Errorf("executables %+v", p.Executables)
 	}
 }
 

@@ -200,20 +200,6 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 	return 0;
 }
 
-/*
- * has_capability tells whether this process has a capability in force. The kernel
- * checks its own credentials in its name, such as those of who mounted an overlay.
- */
-static __always_inline bool has_capability(u32 cap)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	const struct cred *own = BPF_CORE_READ(task, real_cred);
-	u64 caps = 0;
-
-	bpf_probe_read_kernel(&caps, sizeof(caps), __builtin_preserve_access_index(&own->cap_effective));
-	return cap < 64 && caps >> cap & 1;
-}
-
 SEC("tp_btf/cap_capable")
 int BPF_PROG(on_capable, const struct cred *cred, void *target_ns, const void *capable_ns, int cap, int ret)
 {
@@ -223,7 +209,9 @@ int BPF_PROG(on_capable, const struct cred *cred, void *target_ns, const void *c
 	struct pt_regs *regs;
 	u64 key;
 
-	if (!proc || (!ret && !has_capability(cap)))
+	/* The kernel also checks its own credentials in a process' name, such as those
+	 * of who mounted an overlay: whether it has the same is by chance. */
+	if (!proc || cred != BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), real_cred))
 		return 0;
 	e.exe = proc->exe;
 	e.epoch = current_epoch();

@@ -165,14 +165,8 @@ typedef struct {
 	u32 val;
 } kuid_t;
 
-/* Until 6.3 two numbers of 32 bits, the lower one first. */
-typedef struct {
-	u64 val;
-} kernel_cap_t;
-
 struct cred {
 	kuid_t euid;
-	kernel_cap_t cap_effective;
 };
 
 struct mm_struct {
