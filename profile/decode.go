@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,9 @@ const maxSkipDepth = 100
 
 // maxInterned is how many strings are remembered, since most repeat.
 const maxInterned = 1 << 12
+
+// minInterned is the bytes of a document from which on it pays.
+const minInterned = 4 << 10
 
 // decodeProfile decodes and validates one JSON document.
 func decodeProfile(data []byte, lim Limits, fromYAML bool) (*Profile, error) {
@@ -93,6 +97,8 @@ type decoder struct {
 	lim             Limits
 	entries, values int
 	fields          map[reflect.Type]map[string]member
+	lists           [64][]string // that were read, to read them once
+	scratch         []string
 }
 
 // member is a field of a struct, and whether this name of it takes base64.
@@ -140,6 +146,9 @@ func (d *decoder) open(want jsontext.Kind, name string) (bool, error) {
 }
 
 func (d *decoder) list(v reflect.Value) error {
+	if words, ok := v.Addr().Interface().(*[]string); ok {
+		return d.words(words)
+	}
 	ok, err := d.open('[', "a list")
 	if err != nil || !ok {
 		return err
@@ -160,6 +169,53 @@ func (d *decoder) list(v reflect.Value) error {
 	}
 	_, err = d.in.next()
 	return err
+}
+
+// words reads a list of strings. Most come again and again: those that are
+// remembered share their memory until [Merge] copies them.
+func (d *decoder) words(to *[]string) error {
+	ok, err := d.open('[', "a list")
+	if err != nil || !ok {
+		return err
+	}
+	list, hash := d.scratch[:0], uint(0)
+	for i := 0; d.in.more(); i++ {
+		err := d.count(reflect.TypeFor[string]())
+		var word string
+		if err == nil {
+			word, err = d.text()
+		}
+		if err != nil {
+			return at("["+strconv.Itoa(i)+"]", err)
+		}
+		list = append(list, word)
+		hash = hash*31 + uint(len(word))
+	}
+	d.scratch = list
+	if len(list) > 0 {
+		known := &d.lists[hash%uint(len(d.lists))]
+		if !slices.Equal(*known, list) {
+			*known = slices.Clip(slices.Clone(list))
+		}
+		*to = *known
+	}
+	_, err = d.in.next()
+	return err
+}
+
+// text reads a string.
+func (d *decoder) text() (string, error) {
+	token, err := d.in.next()
+	switch {
+	case err != nil:
+		return "", err
+	case token.kind != '"':
+		return "", unexpected("a string", token)
+	case len(token.text) > d.lim.StringBytes:
+		return "", fmt.Errorf("a string longer than %d bytes", d.lim.StringBytes)
+	default:
+		return token.text, nil
+	}
 }
 
 func (d *decoder) count(kind reflect.Type) error {

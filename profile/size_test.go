@@ -20,6 +20,24 @@ func sized(files int) *Profile {
 	return p
 }
 
+// Lists that are read once for all entries are not one list in the end.
+func TestReadShares(t *testing.T) {
+	t.Parallel()
+	data, err := sized(3).Canonical()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Read(bytes.NewReader(data), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := p.Files[1].Seen[0]
+	p.Files[0].Access[0], p.Files[0].By[0], p.Files[0].Seen[0] = "x", "x", "x"
+	if f := p.Files[1]; f.Access[0] == "x" || f.By[0] == "x" || f.Seen[0] != id {
+		t.Errorf("another entry has changed: %v", f)
+	}
+}
+
 func BenchmarkCanonical(b *testing.B) {
 	p := sized(100_000)
 	for b.Loop() {

@@ -19,14 +19,18 @@ type token struct {
 // tokens reads JSON, token by token. Equal short strings are one string.
 type tokens struct {
 	in       *jsontext.Decoder
-	interned *[maxInterned]string
+	interned *[maxInterned]string // nil for small documents
 }
 
 func newTokens(data []byte) *tokens {
 	// What these allow is checked elsewhere: the encoding of the whole text
 	// before, and names that are given twice by who knows the struct.
 	in := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	return &tokens{in: in, interned: new([maxInterned]string)}
+	t := &tokens{in: in}
+	if len(data) > minInterned {
+		t.interned = new([maxInterned]string)
+	}
+	return t
 }
 
 // next is the next token.
@@ -74,7 +78,7 @@ func (t *tokens) offset() int64 { return t.in.InputOffset() }
 
 // intern makes equal short strings one string, as far as they are remembered.
 func (t *tokens) intern(s []byte) string {
-	if len(s) == 0 || len(s) > 64 {
+	if len(s) == 0 || len(s) > 64 || t.interned == nil {
 		return string(s)
 	}
 	hash := uint32(len(s))
