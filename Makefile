@@ -62,7 +62,7 @@ e2e: build deps e2e-tools ## real images, runtimes and cosigns; needs root
 
 e2e-stacks: build deps ## PostgreSQL, PHP, OpenJDK and Node.js at every level; needs root and half an hour
 	LATHE_BIN=$(CURDIR)/.build/lathe LATHE_STACKS=all \
-	go test -tags e2e -count=1 -timeout 60m -run "TestStacks|TestStartupOnly" -v ./e2e
+	go test -tags e2e -count=1 -timeout 60m -run "TestStacks|TestStartupOnly|TestExampleDocuments" -v ./e2e
 
 demo: build ## the main job on a real nginx image: build, harden, sign, verify, run
 	@scripts/deps.sh demo

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,6 +46,50 @@ func TestDocuments(t *testing.T) {
 				t.Errorf("exit %d\n%s\n%s", r.code, script, r.stderr)
 			}
 			for _, want := range []string{"out/plan.json", "out/networkpolicy.yaml", "profile.json"} {
+				if _, err := os.Stat(filepath.Join(dir, want)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// TestExampleDocuments runs the shell blocks of the examples' READMEs, recordings
+// first, where the images that they build are at hand. LATHE_STACKS asks for it:
+// it takes a minute.
+func TestExampleDocuments(t *testing.T) {
+	if os.Getenv("LATHE_STACKS") == "" {
+		t.Skip("LATHE_STACKS is not set: `make e2e-stacks` runs this")
+	}
+	for _, s := range exampleStacks() {
+		t.Run(s.name, func(t *testing.T) {
+			s.prepare(t)
+			raw, err := os.ReadFile(filepath.Join(s.dir(), "README.md"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			example := filepath.Join(dir, "examples", s.name)
+			image, err := filepath.Abs(s.image)
+			if err := errors.Join(err, os.MkdirAll(example, 0o755), os.Mkdir(filepath.Join(dir, ".build"), 0o755),
+				os.Symlink(image, filepath.Join(dir, ".build", s.name))); err != nil {
+				t.Fatal(err)
+			}
+			var script []string
+			for part := range strings.SplitSeq(string(raw), "\n```") {
+				if text, ok := strings.CutPrefix(part, "sh\n"); ok {
+					_, rest, _ := strings.Cut(text, "\n") // the image is built already, by the same code
+					script = append([]string{rest}, script...)
+				}
+			}
+			if len(script) != 2 || !strings.HasPrefix(script[0], "lathe record ") || !strings.HasPrefix(script[1], "lathe harden ") {
+				t.Fatalf("the README does not record and harden: %q", script)
+			}
+			path := "PATH=" + filepath.Dir(shared.lathe) + ":" + os.Getenv("PATH")
+			if r := run(dir, []string{path}, "bash", "-c", "set -eu\n"+strings.Join(script, "\n")); r.code != 0 {
+				t.Errorf("exit %d\n%s\n%s", r.code, script, r.stderr)
+			}
+			for _, want := range []string{filepath.Join("examples", s.name, "profile.json"), "out/plan.json"} {
 				if _, err := os.Stat(filepath.Join(dir, want)); err != nil {
 					t.Error(err)
 				}
