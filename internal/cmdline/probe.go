@@ -59,15 +59,15 @@ func replacementOf(program string, args []string) string {
 	case "curl", "wget", "http", "xh":
 		return httpGet(args)
 	case "grpc_health_probe", "grpc-health-probe", "grpcurl":
-		return "grpc" + portOf(args, "")
+		return "grpc" + lastPort(args)
 	case "nc", "ncat", "netcat", "telnet":
-		return "tcpSocket" + portOf(args, "")
+		return "tcpSocket" + lastPort(args)
 	case "pg_isready":
-		return "tcpSocket" + portOf(args, "5432")
+		return "tcpSocket" + flagPort(args, "5432", "-p", "--port")
 	case "redis-cli", "valkey-cli":
-		return "tcpSocket" + portOf(args, "6379")
+		return "tcpSocket" + flagPort(args, "6379", "-p")
 	case "mysqladmin", "mariadb-admin":
-		return "tcpSocket" + portOf(args, "3306")
+		return "tcpSocket" + flagPort(args, "3306", "-P", "--port")
 	case "sleep":
 		if len(args) > 0 && isNumber(strings.TrimSuffix(args[0], "s")) {
 			return "sleep: {seconds: " + strings.TrimSuffix(args[0], "s") + "}"
@@ -92,6 +92,9 @@ func httpGet(args []string) string {
 		if !plain(file) {
 			return "httpGet"
 		}
+		if strings.Contains(host, "$") {
+			return "httpGet"
+		}
 		port := map[string]string{"http": "80", "https": "443"}[scheme]
 		if i := strings.LastIndexByte(host, ':'); i >= 0 && isNumber(host[i+1:]) {
 			port = host[i+1:]
@@ -110,26 +113,45 @@ func plain(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == ""
 }
 
-// portOf is the last number among arguments that can be a port: alone, or behind
-// the colon of an address.
-func portOf(args []string, standard string) string {
-	found := ""
+// lastPort is the last number among arguments that can be a port: alone, or
+// behind the colon of an address.
+func lastPort(args []string) string {
 	for _, arg := range slices.Backward(args) {
 		if i := strings.LastIndexAny(arg, ":="); i >= 0 {
 			arg = arg[i+1:]
 		}
-		if n, err := strconv.Atoi(arg); err == nil && n > 0 && n <= 65535 {
-			found = arg
-			break
+		if isPort(arg) {
+			return ": {port: " + arg + "}"
 		}
 	}
-	if found == "" {
-		found = standard
+	return ""
+}
+
+// flagPort is the port that a flag gives, or the standard one where none does.
+// Other numbers may be passwords.
+func flagPort(args []string, standard string, flags ...string) string {
+	port := standard
+	for i, arg := range args {
+		for _, flag := range flags {
+			value, ok := strings.CutPrefix(arg, flag)
+			switch {
+			case !ok:
+				continue
+			case value == "" && i+1 < len(args):
+				value = args[i+1]
+			}
+			port = strings.TrimPrefix(value, "=")
+		}
 	}
-	if found == "" {
-		return ""
+	if !isPort(port) {
+		return "" // it is computed
 	}
-	return ": {port: " + found + "}"
+	return ": {port: " + port + "}"
+}
+
+func isPort(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n > 0 && n <= 65535
 }
 
 func isNumber(s string) bool { return s != "" && len(s) <= 6 && strings.Trim(s, "0123456789") == "" }
