@@ -143,6 +143,7 @@ func (c *Container) create(ctx context.Context) error {
 	if c.pid, err = c.engine.create(ctx, c.bundle, write, c.logs.String); err != nil {
 		return err
 	}
+	go reapOrphans(c.ended)
 	go func() {
 		defer close(c.ended)
 		for {

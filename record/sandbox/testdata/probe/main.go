@@ -76,6 +76,7 @@ func serve(ctx context.Context) {
 		return string(buffer[:n]), nil
 	}))
 	mux.HandleFunc("/run", answer(func(name string) (string, error) { return "", exec.Command(name, "exit", "0").Run() }))
+	mux.HandleFunc("/dig", answer(dig))
 	mux.HandleFunc("/unshare", answer(func(string) (string, error) { return "", syscall.Unshare(syscall.CLONE_NEWNS) }))
 	server := http.Server{Addr: ":8080", Handler: mux}
 	go func() {
@@ -86,6 +87,23 @@ func serve(ctx context.Context) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+}
+
+// dig makes directories below directories, too deep for any name.
+func dig(at string) (string, error) {
+	const levels = 2100
+	dir, err := os.OpenRoot(at)
+	for i := 0; err == nil && i < levels; i++ {
+		if err = dir.Mkdir("d", 0o700); err != nil {
+			break
+		}
+		var next *os.Root
+		if next, err = dir.OpenRoot("d"); err == nil {
+			_ = dir.Close()
+			dir = next
+		}
+	}
+	return fmt.Sprint(levels, " deep"), err
 }
 
 func answer(f func(string) (string, error)) http.HandlerFunc {
