@@ -68,8 +68,12 @@ func loads() []load {
 
 // recordings measures what recording costs.
 func (o *options) recordings(ctx context.Context) (*recordings, error) {
-	_, missing := exec.LookPath("strace")
-	if err := errors.Join(record.Supported(""), record.CanTrace(ctx), missing); err != nil {
+	err := errors.Join(record.Supported(""), record.CanTrace(ctx))
+	for _, name := range []string{"strace", "mmdebstrap"} { // the latter installs nginx
+		_, missing := exec.LookPath(name)
+		err = errors.Join(err, missing)
+	}
+	if err != nil {
 		why := strings.Join(strings.Fields(err.Error()), " ")
 		fmt.Fprintf(os.Stderr, "\nbench: NOT MEASURED, what recording costs: %s\n\n", why)
 		return &recordings{Missing: why}, nil
