@@ -7,7 +7,7 @@ FUZZTIME         ?= 60s
 E2E_TIMEOUT      ?= 25m
 LDFLAGS          := -s -w -buildid=
 
-.PHONY: help build install test check vet fmt lint e2e e2e-stacks e2e-tools deps demo bench fuzz nightly generate generate-bpf generate-check test-record clean
+.PHONY: help build install test check vet fmt lint e2e e2e-stacks e2e-engines e2e-tools deps demo bench fuzz nightly generate generate-bpf generate-check test-record clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -64,6 +64,11 @@ e2e-stacks: build deps ## PostgreSQL, PHP, OpenJDK and Node.js at every level; n
 	LATHE_BIN=$(CURDIR)/.build/lathe LATHE_STACKS=all \
 	go test -tags e2e -count=1 -timeout 60m -run "TestStacks|TestStartupOnly|TestExampleDocuments" -v ./e2e
 
+e2e-engines: build ## record running containers under docker, podman and containerd, whose daemons are started for it; needs root
+	scripts/deps.sh engines
+	LATHE_BIN=$(CURDIR)/.build/lathe LATHE_NEED_ENGINES=1 \
+	go test -tags e2e -count=1 -timeout 15m -run TestAttach -v ./e2e
+
 demo: build ## the main job on a real nginx image: build, harden, sign, verify, run
 	@scripts/deps.sh demo
 	@scripts/demo.sh
@@ -81,6 +86,7 @@ nightly: ## what takes too long for every push: all rounds of the tests, race de
 	$(MAKE) fuzz FUZZTIME=60s
 	$(MAKE) e2e
 	$(MAKE) e2e-stacks
+	$(MAKE) e2e-engines
 	$(MAKE) bench
 
 generate: ## rewrite golden files and generated documents

@@ -3,14 +3,18 @@
 #   scripts/deps.sh demo   curl, mmdebstrap, runc and umoci, and uidmap for users other than root
 #   scripts/deps.sh bpf    clang, llvm and libbpf-dev, to compile the recorder's programs
 #   scripts/deps.sh e2e    also iproute2, skopeo, strace and util-linux
+#   scripts/deps.sh engines  the same, docker, podman and containerd; their services are not started
 # What is there already is left alone; what is missing is installed with one
 # line that says so.
 set -euo pipefail
 
 want=(curl mmdebstrap runc umoci)
 [ "$(id -u)" = 0 ] || want+=(uidmap)
-if [ "${1:-demo}" = e2e ]; then
-	want+=(iproute2 skopeo strace uidmap util-linux)
+case "${1:-demo}" in
+e2e | engines) want+=(iproute2 skopeo strace uidmap util-linux) ;;
+esac
+if [ "${1:-demo}" = engines ]; then
+	want+=(containerd docker.io podman)
 fi
 if [ "${1:-demo}" = bpf ]; then
 	want=(clang-14 libbpf-dev llvm-14 make)
@@ -31,5 +35,11 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "deps: installing ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if [ "${1:-demo}" = engines ] && [ ! -e "$policy" ]; then # a service of docker would change the firewall
+	printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+	"${sudo[@]}" chmod 755 "$policy"
+	trap '"${sudo[@]}" rm -f "$policy"' EXIT
+fi
 "${sudo[@]}" apt-get update -qq
 "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
