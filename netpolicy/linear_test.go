@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/lathe-build/lathe/netpolicy/evaluate"
 )
 
 // manyRules is a hint of n rules; each peer is listed as left out twice: on the
@@ -140,5 +142,42 @@ func TestExceptsOf(t *testing.T) {
 	blocks := blocksOfPeer(&p)
 	for text, in := range map[string]bool{"10.1.2.3": false, "10.1.3.3": true, "10.3.0.1": true, "2001:db8:1::1": false, "2001:db8:2::1": true, "203.0.113.1": false, "11.0.0.1": false} {
 		want(t, text, blocks.hold(netip.MustParseAddr(text)), in)
+	}
+}
+
+// TestCovers: a rule covers what it is for, and nothing beside it.
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	c := newCoverage([]Rule{
+		{Direction: Egress, Peer: Peer{Kind: PeerPrivate, CIDRs: []string{"10.0.0.0/8"}, Except: []string{"10.1.0.0/16"}}, Ports: []Port{{Protocol: protoTCP, Port: 443}, {Protocol: protoTCP, Port: 8000, EndPort: 8010}, {Protocol: protoTCP, Port: 8005, EndPort: 8020}}},
+		{Direction: Egress, Peer: Peer{Kind: PeerPods, Namespace: "shop", PodSelector: map[string]string{"app": "api", "v": "1"}}, Ports: []Port{{Protocol: protoTCP, Port: 80}}},
+		{Direction: Ingress, Peer: Peer{Kind: PeerAny}, Ports: []Port{{Protocol: protoUDP, Port: 53}}},
+	})
+	pod := func(ns string, labels map[string]string) *evaluate.Pod {
+		return &evaluate.Pod{Namespace: ns, Labels: labels}
+	}
+	both := map[string]string{"app": "api", "v": "1", "more": "x"}
+	for name, tt := range map[string]struct {
+		p    evaluate.Packet
+		want bool
+	}{
+		"in the block":       {evaluate.Packet{Direction: Egress, Addr: netip.MustParseAddr("10.2.0.1"), Protocol: protoTCP, Port: 443}, true},
+		"in a range":         {evaluate.Packet{Direction: Egress, Addr: netip.MustParseAddr("10.2.0.1"), Protocol: protoTCP, Port: 8020}, true},
+		"behind the range":   {evaluate.Packet{Direction: Egress, Addr: netip.MustParseAddr("10.2.0.1"), Protocol: protoTCP, Port: 8021}, false},
+		"other protocol":     {evaluate.Packet{Direction: Egress, Addr: netip.MustParseAddr("10.2.0.1"), Protocol: protoUDP, Port: 443}, false},
+		"excepted":           {evaluate.Packet{Direction: Egress, Addr: netip.MustParseAddr("10.1.0.1"), Protocol: protoTCP, Port: 443}, false},
+		"outside":            {evaluate.Packet{Direction: Egress, Addr: netip.MustParseAddr("11.0.0.1"), Protocol: protoTCP, Port: 443}, false},
+		"other direction":    {evaluate.Packet{Direction: Ingress, Addr: netip.MustParseAddr("10.2.0.1"), Protocol: protoTCP, Port: 443}, false},
+		"selected":           {evaluate.Packet{Direction: Egress, Pod: pod("shop", both), Protocol: protoTCP, Port: 80}, true},
+		"other namespace":    {evaluate.Packet{Direction: Egress, Pod: pod("bank", both), Protocol: protoTCP, Port: 80}, false},
+		"one label":          {evaluate.Packet{Direction: Egress, Pod: pod("shop", map[string]string{"app": "api"}), Protocol: protoTCP, Port: 80}, false},
+		"the other label":    {evaluate.Packet{Direction: Egress, Pod: pod("shop", map[string]string{"v": "1"}), Protocol: protoTCP, Port: 80}, false},
+		"anyone":             {evaluate.Packet{Direction: Ingress, Protocol: protoUDP, Port: 53}, true},
+		"anyone, other port": {evaluate.Packet{Direction: Ingress, Protocol: protoUDP, Port: 54}, false},
+		"anyone, not egress": {evaluate.Packet{Direction: Egress, Protocol: protoUDP, Port: 53}, false},
+	} {
+		if got := c.covers(tt.p); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
