@@ -12,7 +12,7 @@ import (
 )
 
 // reapEvery is how often is looked for orphans of a container.
-const reapEvery = 50 * time.Millisecond
+const reapEvery = 200 * time.Millisecond
 
 // reapOrphans takes the ends of those who were executed in a container by a
 // runtime that did not wait for them: they are this process's now, and as long
