@@ -157,9 +157,9 @@ func (e *evidence) write(b *strings.Builder) {
 %d generated events of each stream, one in 20 of something new; the others differ in times, processes, threads and ports,
 as in real logs. Importing checks every byte, sums the file, folds the events and makes a profile. Beside it is
 %[3]sencoding/json%[3]s, which decodes the same lines into structs with the members that the importer reads and forgets them; the last
-column is the same with a handful of members. All in MB for each second of CPU of a process that does nothing else.
+column is the same with a handful of members. Seconds are of CPU, of a process that does nothing else.
 
-| stream | MB | lines | MB | encoding/json | import / encoding/json | six members |
+| stream | MB | lines/s | MB/s | encoding/json MB/s | import / encoding/json | a handful MB/s |
 |---|---:|---:|---:|---:|---:|---:|
 `, evidenceTitle, eventCount, "`")
 	for _, s := range e.Streams {
