@@ -90,8 +90,8 @@ func (v *view) used(use string) []Location {
 	for i := range v.profile.Executables {
 		x := &v.profile.Executables[i]
 		at := strings.TrimPrefix(string(x.Path), "/")
-		for j := range v.plan.Tools {
-			if t := &v.plan.Tools[j]; ranAs(t, x) && (t.Box != "" || t.Path == at) {
+		for _, j := range v.index.toolsOf(x) {
+			if t := &v.plan.Tools[j]; t.Box != "" || t.Path == at {
 				at = t.Path
 			}
 		}
@@ -133,11 +133,8 @@ func useOf(t *harden.Tool) string {
 // interpreter, else the programs that ran it, else what the plan names.
 func (v *view) neededBy(t *harden.Tool) []Location {
 	var scripts, parents []string
-	for i := range v.profile.Executables {
+	for _, i := range v.index.as(t) {
 		x := &v.profile.Executables[i]
-		if !ranAs(t, x) {
-			continue
-		}
 		for _, s := range x.Scripts {
 			scripts = append(scripts, string(s))
 		}
@@ -159,30 +156,14 @@ func (v *view) neededBy(t *harden.Tool) []Location {
 // caller names the executable that ran another one: of an interpreter that ran
 // one script only the script, of an applet its own name.
 func (v *view) caller(key string) string {
-	for i := range v.profile.Executables {
-		if x := &v.profile.Executables[i]; x.Key == key && len(x.Scripts) == 1 {
-			return string(x.Scripts[0])
-		}
+	if script, ok := v.index.script[key]; ok {
+		return script
 	}
 	file, applet := profile.SplitKey(key)
 	if applet != "" {
 		return path.Join(path.Dir(string(file)), applet)
 	}
 	return string(file)
-}
-
-// ranAs tells whether an executable of the profile is this tool. The names of a
-// multi-call binary are tools of their own.
-func ranAs(t *harden.Tool, x *profile.Executable) bool {
-	same := func(name string) bool {
-		return slices.ContainsFunc(append([]profile.Path{x.Path}, x.Via...), func(p profile.Path) bool {
-			return strings.TrimPrefix(string(p), "/") == name
-		})
-	}
-	if same(t.Path) {
-		return true
-	}
-	return t.Box != "" && same(t.Box) && x.As == path.Base(t.Path)
 }
 
 // boxes lists the multi-call binaries that stay.

@@ -15,10 +15,11 @@ type view struct {
 	decisions map[string]harden.Decision
 	packRoot  map[string]string   // path → pack that it hangs on, "" for none
 	applets   map[string][]string // multi-call binary → names of tools that stay, sorted
+	index     *toolIndex
 }
 
 func newView(in *Input) *view {
-	v := &view{plan: in.Plan, profile: in.Profile, decisions: map[string]harden.Decision{}, packRoot: map[string]string{}, applets: map[string][]string{}}
+	v := &view{plan: in.Plan, profile: in.Profile, decisions: map[string]harden.Decision{}, packRoot: map[string]string{}, applets: map[string][]string{}, index: newToolIndex(in.Plan, in.Profile)}
 	for _, r := range in.Plan.Records.All() {
 		if !hidden(&r) && r.Reason.Kind != harden.HidesNone {
 			v.decisions[r.Path] = harden.Decision{Path: r.Path, Keep: r.Action != harden.ActDrop, Reason: r.Reason}
