@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path"
@@ -56,18 +55,22 @@ func (s *stack) harden(t *testing.T) {
 	before := readRoot(t, s.whole.root)
 	before.checkHasTools(t, s.Tools)
 	was := openTree(t, s.image)
-	steps := slices.Concat(s.Plain, s.Deep)
+	steps := slices.Concat(s.plain(), s.deep(t))
 	want := s.answers(t, s.whole, &s.Scenarios[0], steps)
+	wantIn := s.otherAnswers(t)
 	row := []string{s.name, size(was)}
 	for _, level := range []string{"binaries", "packages", "files"} {
 		t.Run(level, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			lathe(t, slices.Concat([]string{"harden", "oci:" + s.image, "--level", level, "-o", out, "--key", shared.key}, profiles)...)
 			lathe(t, "verify", out, "--key", shared.public, "--source", "oci:"+s.image)
-			tellPlugins(t, filepath.Join(out, "report.json"))
+			doc := readReport(t, filepath.Join(out, "report.json"))
+			tellPlugins(t, doc)
+			checkSmall(t, doc, level)
 			image := filepath.Join(out, "image")
 			is := openTree(t, image)
 			checkSound(t, was, is)
+			checkPlaces(t, was, is)
 			checkPromised(t, was, is, level)
 			row = append(row, size(is))
 			bundle := unpack(t, image)
@@ -79,19 +82,35 @@ func (s *stack) harden(t *testing.T) {
 			}
 			steps, want := steps, want
 			if level == "files" {
-				steps, want = s.Plain, firstAnswers(want, s.Plain)
+				steps, want = s.plain(), firstAnswers(want, s.plain())
 			}
 			if diff := cmp.Diff(want, s.answers(t, bundle, &s.Scenarios[0], steps)); diff != "" {
 				t.Errorf("the hardened image answers otherwise (-original +hardened):\n%s", diff)
 			}
 			for i := range s.Scenarios {
-				if sc := &s.Scenarios[i]; sc.judgedAt(level) && i > 0 {
-					s.answers(t, bundle, sc, s.Plain)
+				sc := &s.Scenarios[i]
+				if i == 0 || !sc.judgedAt(level) {
+					continue
+				}
+				if diff := cmp.Diff(wantIn[i], s.answers(t, bundle, sc, s.plain())); diff != "" {
+					t.Errorf("%s: the hardened image answers otherwise (-original +hardened):\n%s", sc.Name, diff)
 				}
 			}
 		})
 	}
 	t.Logf("MB and packages at the levels original, binaries, packages, files: | %s |", strings.Join(row, " | "))
+}
+
+// otherAnswers are what the original answers in the scenarios besides the first.
+func (s *stack) otherAnswers(t *testing.T) map[int]map[string]string {
+	t.Helper()
+	out := map[int]map[string]string{}
+	for i := range s.Scenarios {
+		if i > 0 {
+			out[i] = s.answers(t, s.whole, &s.Scenarios[i], s.plain())
+		}
+	}
+	return out
 }
 
 // judgedAt tells whether a scenario besides the first is tried at a level. The
@@ -102,16 +121,8 @@ func (sc *scenario) judgedAt(level string) bool {
 }
 
 // tellPlugins logs what R9 finds.
-func tellPlugins(t *testing.T, name string) {
+func tellPlugins(t *testing.T, doc *report.Report) {
 	t.Helper()
-	var doc report.Report
-	data, err := os.ReadFile(name)
-	if err == nil {
-		err = json.Unmarshal(data, &doc)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, p := range doc.Platforms {
 		for _, f := range p.Findings {
 			if f.Kind == "unloaded-plugin" {

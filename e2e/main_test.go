@@ -105,7 +105,7 @@ func checkHost() error {
 		return errors.New("starting containers and tracing them needs root: try `sudo -E make e2e`")
 	}
 	var missing []string
-	for _, name := range []string{"mmdebstrap", "umoci", "strace", "unshare", "ip", "dpkg-query"} {
+	for _, name := range []string{"gcc", "mmdebstrap", "umoci", "strace", "unshare", "ip", "dpkg-query"} {
 		if _, err := exec.LookPath(name); err != nil {
 			missing = append(missing, name)
 		}

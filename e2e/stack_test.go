@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,19 +23,27 @@ import (
 )
 
 // step is one thing that a probe does: a URL path to get, a command of the
-// original image that asks the server, or a command inside the container. What
-// it answers must hold Want, and be what the original answers.
+// original image that asks the server, a command inside the container, or a
+// signal to it. What it answers must hold Want, and be what the original answers.
 type step struct {
 	Get    string   `json:"get,omitempty"`
 	Status int      `json:"status,omitempty"` // of Get; 0 means 200
 	Ask    []string `json:"ask,omitempty"`    // arguments of the stack's client
 	Run    []string `json:"run,omitempty"`    // from the original's root, in the container's network
 	Inside []string `json:"inside,omitempty"` // from the container's own root
-	Want   string   `json:"want"`
+	Signal string   `json:"signal,omitempty"` // to its first process, such as HUP
+	Want   string   `json:"want,omitempty"`
 }
 
+// maxStepName is how much of a step names it.
+const maxStepName = 200
+
 func (s step) name() string {
-	return cmp.Or(s.Get, strings.Join(append(append(append([]string{}, s.Ask...), s.Run...), s.Inside...), " "))
+	name := cmp.Or(s.Get, s.Signal, strings.Join(slices.Concat(s.Ask, s.Run, s.Inside), " "))
+	if len(name) > maxStepName {
+		return fmt.Sprintf("%s… (%d bytes)", name[:maxStepName], len(name))
+	}
+	return name
 }
 
 // scenario is a way to start a container.
@@ -45,7 +54,8 @@ type scenario struct {
 	Owner   int      `json:"owner,omitempty"`   // of all volumes; 0: as the image has it
 
 	Unseen bool   `json:"unseen,omitempty"` // not recorded, only judged
-	Again  []step `json:"again,omitempty"`  // what is asked after a restart on the same volumes
+	Change []step `json:"change,omitempty"` // what is asked besides before a restart
+	Again  []step `json:"again,omitempty"`  // what is asked after it, on the same volumes
 }
 
 // stack is a real image with its probes, as e2e/stacks/NAME/stack.yaml says.
@@ -55,8 +65,10 @@ type stack struct {
 	Example   string     `json:"example,omitempty"` // below examples/, where the image's recipe is not beside
 	Program   string     `json:"program"`           // that starts the container
 	Port      int        `json:"port"`
-	Tools     []string   `json:"tools"`           // that the original must have, for anything to be proved
-	Stays     []string   `json:"stays,omitempty"` // of the tools that must go: the start script's shell
+	Tools     []string   `json:"tools"`             // that the original must have, for anything to be proved
+	Stays     []string   `json:"stays,omitempty"`   // of the tools that must go: the start script's shell
+	User      string     `json:"user,omitempty"`    // of the server, who may read the key; default: root
+	Locales   []string   `json:"locales,omitempty"` // that the image has besides C.UTF-8
 	Client    []string   `json:"client,omitempty"`
 	Ready     []string   `json:"ready,omitempty"` // what the client asks until it is answered
 	Scenarios []scenario `json:"scenarios,omitempty"`
@@ -66,6 +78,7 @@ type stack struct {
 	once     sync.Once
 	image    string    // OCI layout of the original
 	whole    *unpacked // the original
+	probe    string    // directory of what the deep probe brings along
 	recorded []string  // profiles, one a scenario
 	err      error
 }
@@ -125,6 +138,7 @@ func (s *stack) unpack(t *testing.T) {
 	}
 	if s.whole, s.err = unpackTo(t.Context(), s.image, s.image+".bundle"); s.err == nil {
 		shared.open = append(shared.open, s.whole.Image)
+		s.err = s.makeProbe()
 	}
 }
 
@@ -199,7 +213,7 @@ func (s *stack) profiles(t *testing.T) []string {
 }
 
 // answers starts an image in a scenario and returns what each step answers,
-// checked.
+// checked; with a restart, also what those after it answer.
 func (s *stack) answers(t *testing.T, image *unpacked, sc *scenario, steps []step) map[string]string {
 	t.Helper()
 	store, err := image.Box.NewStore()
@@ -207,14 +221,17 @@ func (s *stack) answers(t *testing.T, image *unpacked, sc *scenario, steps []ste
 		t.Fatal(err)
 	}
 	o := s.options(sc)
-	out := s.ask(t, image, store, o, steps)
+	o.Mounts = append(o.Mounts, s.probeMount())
+	out := s.ask(t, image, store, o, slices.Concat(steps, sc.Change))
 	if len(sc.Again) > 0 {
 		if image.Box.HasVolumes(o) { // they are what stays
 			if err := store.Renew(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		s.ask(t, image, store, o, sc.Again)
+		for name, answer := range s.ask(t, image, store, o, sc.Again) {
+			out["again: "+name] = answer
+		}
 	}
 	if err := store.Remove(); err != nil {
 		t.Error(err)
@@ -229,7 +246,7 @@ const stopLimit = time.Minute
 func (s *stack) options(sc *scenario) sandbox.Options {
 	o := sandbox.Options{
 		Network: sandbox.Network{Mode: sandbox.NetworkNone}, Publish: live.Loopback(s.Port),
-		VolumeOwner: sc.Owner, Grace: stopLimit,
+		VolumeOwner: sc.Owner, Grace: stopLimit, Hostname: "judged",
 	}
 	for _, dir := range sc.Empty {
 		o.Mounts = append(o.Mounts, sandbox.Mount{Type: sandbox.MountTmpfs, Target: dir})

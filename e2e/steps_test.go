@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lathe-build/lathe/e2e/live"
 	"github.com/lathe-build/lathe/internal/debimage"
 )
@@ -119,6 +121,8 @@ func (s *stack) take(ctx context.Context, at place, steps []step) (map[string]st
 			if got, err = answer.Body, failed; err == nil && answer.Status != cmp.Or(p.Status, 200) {
 				wrong = append(wrong, fmt.Errorf("%s: status %d: %s", p.name(), answer.Status, answer.Body))
 			}
+		case p.Signal != "":
+			err = unix.Kill(at.pid, unix.SignalNum("SIG"+p.Signal))
 		case len(p.Ask) > 0:
 			got, err = at.runClient(ctx, slices.Concat(s.Client, p.Ask))
 		case len(p.Run) > 0:
@@ -137,9 +141,11 @@ func (s *stack) take(ctx context.Context, at place, steps []step) (map[string]st
 	return out, errors.Join(wrong...)
 }
 
-// runInside runs a command inside the container and returns what it prints.
+// runInside runs a command inside the container and returns what it prints. It
+// is one of the container's processes: it finds itself below /proc, and the
+// process that it signals is not one of the host.
 func (at place) runInside(ctx context.Context, argv []string) (string, error) {
-	return enter(ctx, append([]string{"--target", strconv.Itoa(at.pid), "--mount", "--net", "--root", "--wd=/", "--"}, argv...))
+	return enter(ctx, append([]string{"--target", strconv.Itoa(at.pid), "--mount", "--net", "--pid", "--root", "--wd=/", "--"}, argv...))
 }
 
 // asClient mounts what programs need besides a root filesystem and changes to

@@ -2,7 +2,7 @@
 # Installs what the demo and the end-to-end tests need from the distribution:
 #   scripts/deps.sh demo   curl, mmdebstrap, runc and umoci, and uidmap for users other than root
 #   scripts/deps.sh bpf    clang, llvm and libbpf-dev, to compile the recorder's programs
-#   scripts/deps.sh e2e    also iproute2, skopeo, strace and util-linux
+#   scripts/deps.sh e2e    also gcc, iproute2, skopeo, strace and util-linux
 #   scripts/deps.sh engines  the same, docker, podman and containerd; their services are not started
 # What is there already is left alone; what is missing is installed with one
 # line that says so.
@@ -11,7 +11,7 @@ set -euo pipefail
 want=(curl mmdebstrap runc umoci)
 [ "$(id -u)" = 0 ] || want+=(uidmap)
 case "${1:-demo}" in
-e2e | engines) want+=(iproute2 skopeo strace uidmap util-linux) ;;
+e2e | engines) want+=(gcc iproute2 libc6-dev skopeo strace uidmap util-linux) ;;
 esac
 if [ "${1:-demo}" = engines ]; then
 	want+=(containerd docker.io podman)

@@ -117,6 +117,7 @@ func Get(ctx context.Context, address, path string) (answer Answer, err error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("asking for %s: %w", path, err)
 	}
+	request.Host = "localhost" // the port on the host differs from run to run, and pages of errors name it
 	response, err := client.Do(request)
 	if err != nil {
 		return Answer{}, fmt.Errorf("asking for %s: %w", path, err)
