@@ -60,7 +60,7 @@ e2e: build deps e2e-tools ## real images, runtimes and cosigns; needs root
 	go test -tags e2e -count=1 -timeout $(E2E_TIMEOUT) ./e2e/... ./sign/...
 	@! test -e .build/skipped || cat .build/skipped >&2
 
-e2e-stacks: build deps ## PostgreSQL, PHP, OpenJDK and Node.js at every level; needs root and half an hour
+e2e-stacks: build deps ## PostgreSQL, PHP, OpenJDK and Node.js at every level; needs root and twenty minutes
 	LATHE_BIN=$(CURDIR)/.build/lathe LATHE_STACKS=all \
 	go test -tags e2e -count=1 -timeout 60m -run "TestStacks|TestStartupOnly|TestExampleDocuments" -v ./e2e
 
