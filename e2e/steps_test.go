@@ -145,7 +145,7 @@ func (s *stack) take(ctx context.Context, at place, steps []step) (map[string]st
 // is one of the container's processes: it finds itself below /proc, and the
 // process that it signals is not one of the host.
 func (at place) runInside(ctx context.Context, argv []string) (string, error) {
-	return enter(ctx, append([]string{"--target", strconv.Itoa(at.pid), "--mount", "--net", "--pid", "--root", "--wd=/", "--"}, argv...))
+	return enter(ctx, append([]string{"--target", strconv.Itoa(at.pid), "--mount", "--net", "--pid", "--root", "--wd", "--"}, argv...))
 }
 
 // asClient mounts what programs need besides a root filesystem and changes to

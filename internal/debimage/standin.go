@@ -176,9 +176,10 @@ func emptyArchive() string { return string(bytes.Repeat([]byte{0}, 1024)) }
 func (b Builder) writeEntries(to string, entries []entry) error {
 	all := map[string]entry{}
 	add := func(e entry) { all[e.header.Name] = e }
-	for _, dir := range []string{"dev", "proc", "run", "sys", "tmp", "var/log", "root"} {
+	for _, dir := range []string{"dev", "proc", "run", "sys", "var/log", "root"} {
 		add(entry{header: tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}})
 	}
+	add(entry{header: tar.Header{Typeflag: tar.TypeDir, Name: "tmp", Mode: 0o1777}})
 	for _, e := range entries {
 		add(e)
 	}
