@@ -51,7 +51,8 @@ func TestProof(t *testing.T) {
 		{"a test fails", "exit 7", exitGate, []string{"out does not pass"}, []string{"the test failed: sh ended with code 7"}},
 		{
 			"the container dies", `kill -9 "$LATHE_PID"; while kill -0 "$LATHE_PID" 2>/dev/null; do :; done`, exitGate,
-			[]string{"out does not pass"}, []string{"the container ended by itself with code 137"},
+			[]string{"out does not pass"},
+			[]string{"the container ended by itself with code 137"},
 		},
 		{
 			"something opens what is gone, and copes", ask + "ask '/read?of=/etc/other'", exitGate,
@@ -65,11 +66,13 @@ func TestProof(t *testing.T) {
 		},
 		{
 			"something reads a link that is gone, and copes", ask + "ask '/link?of=/etc/link'", exitGate,
-			[]string{`"/etc/link": readlinkat, by /bin/probe;`}, []string{`"/etc/link" is not there`},
+			[]string{`"/etc/link": readlinkat, by /bin/probe;`},
+			[]string{`"/etc/link" is not there`},
 		},
 		{
 			"something looks for a program that is gone", ask + "ask '/owner?of=/usr/bin/helper'", exitOK,
-			[]string{"out passes: test", "looked for", `"/usr/bin/helper": newfstatat, by /bin/probe;`}, nil,
+			[]string{"out passes: test", "looked for", `"/usr/bin/helper": newfstatat, by /bin/probe;`},
+			nil,
 		},
 		{"something opens what never was", ask + "ask '/read?of=/etc/never'", exitOK, []string{"out passes: test"}, nil},
 	} {
@@ -159,7 +162,7 @@ func TestProofReported(t *testing.T) {
 		Repaired:  []report.Missed{{Path: "/etc/other", Why: "a run of the hardened image asked for it: openat by /bin/probe"}},
 		LookedFor: []report.Missed{{Path: "/usr/bin/helper", Why: "newfstatat by /bin/probe"}},
 	}
-	if diff := cmp.Diff(want, doc.Job.Run); diff != "" {
+	if diff := cmp.Diff(want, doc.Run); diff != "" {
 		t.Errorf("the report (-want +got):\n%s", diff)
 	}
 	p := w.predicate("out/image")
