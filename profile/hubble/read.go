@@ -22,23 +22,8 @@ func (r *reader) read(data []byte) (*line, bool) {
 	r.Reset(data)
 	r.line = line{}
 	r.hasFlow, r.hasSource, r.hasDestination = false, false, false
-	each(r, &r.line, (*reader).member)
+	scan.Struct(&r.Scanner, r, &r.line, (*reader).member)
 	return &r.line, r.Done()
-}
-
-// each reads the members of an object.
-func each[T any](r *reader, to *T, member func(*reader, *T)) {
-	for more := r.Object(); more && r.Member(); {
-		member(r, to)
-	}
-}
-
-// into reads a struct that is made when there is one.
-func into[T any](r *reader, to **T, member func(*reader, *T)) {
-	if *to == nil {
-		*to = new(T)
-	}
-	each(r, *to, member)
 }
 
 func (r *reader) number() foreign.Int { return foreign.Int(r.Int()) }
@@ -53,9 +38,9 @@ func (r *reader) member(l *line) {
 		r.hasFlow = true
 		r.flow = flow{}
 		l.Flow = &r.flow
-		each(r, l.Flow, (*reader).flowMember)
+		scan.Struct(&r.Scanner, r, l.Flow, (*reader).flowMember)
 	case "lost_events":
-		into(r, &l.Lost, (*reader).lost)
+		scan.Pointer(&r.Scanner, r, &l.Lost, (*reader).lost)
 	default:
 		r.flowMember(&l.flow)
 	}
@@ -76,21 +61,21 @@ func (r *reader) flowMember(f *flow) {
 	case "verdict":
 		f.Verdict = r.String()
 	case "IP":
-		each(r, &f.IP, (*reader).ends)
+		scan.Struct(&r.Scanner, r, &f.IP, (*reader).ends)
 	case "l4":
-		each(r, &f.L4, (*reader).l4)
+		scan.Struct(&r.Scanner, r, &f.L4, (*reader).l4)
 	case "source":
-		r.endpoint(&f.Source, &r.hasSource)
+		scan.Repeated(&r.Scanner, r, &f.Source, &r.hasSource, &r.endpoints, (*reader).endpoint)
 	case "destination":
-		r.endpoint(&f.Destination, &r.hasDestination)
+		scan.Repeated(&r.Scanner, r, &f.Destination, &r.hasDestination, &r.endpoints, (*reader).endpoint)
 	case "source_names":
 		f.SourceNames = r.Strings()
 	case "destination_names":
 		f.DestinationNames = r.Strings()
 	case "destination_service":
-		each(r, &f.DestinationService, (*reader).service)
+		scan.Struct(&r.Scanner, r, &f.DestinationService, (*reader).service)
 	case "l7":
-		into(r, &f.L7, (*reader).l7)
+		scan.Pointer(&r.Scanner, r, &f.L7, (*reader).l7)
 	case "traffic_direction":
 		f.Direction = r.String()
 	case "is_reply":
@@ -129,7 +114,7 @@ func (r *reader) l7(l *l7) {
 	case "type":
 		l.Type = r.String()
 	case "dns":
-		into(r, &l.DNS, (*reader).dns)
+		scan.Pointer(&r.Scanner, r, &l.DNS, (*reader).dns)
 	default:
 		r.Skip()
 	}
@@ -151,15 +136,15 @@ func (r *reader) dns(d *dns) {
 func (r *reader) l4(l *l4) {
 	switch string(r.Name()) {
 	case "TCP":
-		into(r, &l.TCP, (*reader).ports)
+		scan.Pointer(&r.Scanner, r, &l.TCP, (*reader).ports)
 	case "UDP":
-		into(r, &l.UDP, (*reader).ports)
+		scan.Pointer(&r.Scanner, r, &l.UDP, (*reader).ports)
 	case "SCTP":
-		into(r, &l.SCTP, (*reader).ports)
+		scan.Pointer(&r.Scanner, r, &l.SCTP, (*reader).ports)
 	case "ICMPv4":
-		into(r, &l.ICMPv4, (*reader).nothing)
+		scan.Pointer(&r.Scanner, r, &l.ICMPv4, (*reader).nothing)
 	case "ICMPv6":
-		into(r, &l.ICMPv6, (*reader).nothing)
+		scan.Pointer(&r.Scanner, r, &l.ICMPv6, (*reader).nothing)
 	default:
 		r.Skip()
 	}
@@ -174,7 +159,7 @@ func (r *reader) ports(p *ports) {
 	case "destination_port":
 		p.Destination = r.number()
 	case "flags":
-		each(r, &p.Flags, (*reader).flags)
+		scan.Struct(&r.Scanner, r, &p.Flags, (*reader).flags)
 	default:
 		r.Skip()
 	}
@@ -191,24 +176,7 @@ func (r *reader) flags(f *flags) {
 	}
 }
 
-// endpoint reads an endpoint, which most flows repeat. Of two at the same end of
-// a line, the second would add to the first.
-func (r *reader) endpoint(e *endpoint, has *bool) {
-	if *has {
-		r.Fail()
-		return
-	}
-	*has = true
-	if known := r.endpoints.Find(&r.Scanner); known != nil {
-		*e = *known
-		return
-	}
-	from := r.At()
-	each(r, e, (*reader).endpointMember)
-	r.endpoints.Keep(&r.Scanner, from, e)
-}
-
-func (r *reader) endpointMember(e *endpoint) {
+func (r *reader) endpoint(e *endpoint) {
 	switch string(r.Name()) {
 	case "namespace":
 		e.Namespace = r.String()
@@ -220,7 +188,7 @@ func (r *reader) endpointMember(e *endpoint) {
 		e.Workloads = []workload{}
 		for more := r.Array(); more && r.Element(); {
 			e.Workloads = append(e.Workloads, workload{})
-			each(r, &e.Workloads[len(e.Workloads)-1], (*reader).workload)
+			scan.Struct(&r.Scanner, r, &e.Workloads[len(e.Workloads)-1], (*reader).workload)
 		}
 	default:
 		r.Skip()

@@ -26,40 +26,8 @@ func (r *reader) read(data []byte) (*record, bool) {
 	r.Reset(data)
 	r.record = record{}
 	r.hasProc, r.hasRuntime, r.hasK8s = false, false, false
-	each(r, &r.record, (*reader).member)
+	scan.Struct(&r.Scanner, r, &r.record, (*reader).member)
 	return &r.record, r.Done()
-}
-
-// each reads the members of an object.
-func each[T any](r *reader, to *T, member func(*reader, *T)) {
-	for more := r.Object(); more && r.Member(); {
-		member(r, to)
-	}
-}
-
-// into reads a struct that is made when there is one.
-func into[T any](r *reader, to **T, member func(*reader, *T)) {
-	if *to == nil {
-		*to = new(T)
-	}
-	each(r, *to, member)
-}
-
-// kept reads a struct that most records repeat. Of two in one record, the second
-// would add to the first.
-func kept[T any](r *reader, to *T, has *bool, memo *scan.Memo[T], member func(*reader, *T)) {
-	if *has {
-		r.Fail()
-		return
-	}
-	*has = true
-	if known := memo.Find(&r.Scanner); known != nil {
-		*to = *known
-		return
-	}
-	from := r.At()
-	each(r, to, member)
-	memo.Keep(&r.Scanner, from, to)
 }
 
 func (r *reader) number() foreign.Int { return foreign.Int(r.Int()) }
@@ -72,11 +40,11 @@ func (r *reader) member(to *record) {
 	case "timestamp_raw":
 		to.TimestampRaw = r.number()
 	case "proc":
-		kept(r, &to.Proc, &r.hasProc, &r.processes, (*reader).proc)
+		scan.Repeated(&r.Scanner, r, &to.Proc, &r.hasProc, &r.processes, (*reader).proc)
 	case "runtime":
-		kept(r, &to.Runtime, &r.hasRuntime, &r.containers, (*reader).container)
+		scan.Repeated(&r.Scanner, r, &to.Runtime, &r.hasRuntime, &r.containers, (*reader).container)
 	case "k8s":
-		kept(r, &to.K8s, &r.hasK8s, &r.pods, (*reader).pod)
+		scan.Repeated(&r.Scanner, r, &to.K8s, &r.hasK8s, &r.pods, (*reader).pod)
 	case "error":
 		to.Error = r.String()
 	case "error_raw":
@@ -136,11 +104,11 @@ func (r *reader) networkMember(to *record) {
 	case "type":
 		to.Type = r.String()
 	case "src":
-		into(r, &to.Src, (*reader).endpoint)
+		scan.Pointer(&r.Scanner, r, &to.Src, (*reader).endpoint)
 	case "dst":
-		into(r, &to.Dst, (*reader).endpoint)
+		scan.Pointer(&r.Scanner, r, &to.Dst, (*reader).endpoint)
 	case "addr":
-		into(r, &to.Addr, (*reader).endpoint)
+		scan.Pointer(&r.Scanner, r, &to.Addr, (*reader).endpoint)
 	case "name":
 		to.Name = r.StringPointer()
 	case "qtype":
@@ -195,9 +163,9 @@ func (r *reader) proc(p *proc) {
 	case "pid":
 		p.PID = r.number()
 	case "creds":
-		into(r, &p.Creds, (*reader).creds)
+		scan.Pointer(&r.Scanner, r, &p.Creds, (*reader).creds)
 	case "parent":
-		each(r, &p.Parent, (*reader).parent)
+		scan.Struct(&r.Scanner, r, &p.Parent, (*reader).parent)
 	default:
 		r.Skip()
 	}
@@ -248,7 +216,7 @@ func (r *reader) pod(p *pod) {
 	case "podLabels":
 		p.PodLabels = r.String()
 	case "owner":
-		each(r, &p.Owner, (*reader).owner)
+		scan.Struct(&r.Scanner, r, &p.Owner, (*reader).owner)
 	default:
 		r.Skip()
 	}
@@ -281,7 +249,7 @@ func (r *reader) endpoint(e *endpoint) {
 			e.Proto = protocolOf(string(r.Raw()))
 		}
 	case "k8s":
-		each(r, &e.K8s, (*reader).object)
+		scan.Struct(&r.Scanner, r, &e.K8s, (*reader).object)
 	default:
 		r.Skip()
 	}

@@ -50,7 +50,7 @@ func (r *reader) member(e *event) {
 	case "process_listen":
 		e.Listen = r.only()
 	case "rate_limit_info":
-		into(r, &e.RateLimit, (*reader).rateLimit)
+		scan.Pointer(&r.Scanner, r, &e.RateLimit, (*reader).rateLimit)
 	case "time":
 		e.Time = r.String()
 	default:
@@ -58,30 +58,7 @@ func (r *reader) member(e *event) {
 	}
 }
 
-// into reads a struct that is made when there is one.
-func into[T any](r *reader, to **T, member func(*reader, *T)) {
-	if *to == nil {
-		*to = new(T)
-	}
-	each(r, *to, member)
-}
-
-// each reads the members of an object.
-func each[T any](r *reader, to *T, member func(*reader, *T)) {
-	for more := r.Object(); more && r.Member(); {
-		member(r, to)
-	}
-}
-
 func (r *reader) number() foreign.Int { return foreign.Int(r.Int()) }
-
-func (r *reader) numberPointer() *foreign.Int {
-	if r.Null() {
-		return nil
-	}
-	n := r.number()
-	return &n
-}
 
 func (r *reader) rateLimit(l *rateLimit) {
 	if string(r.Name()) == "number_of_dropped_process_events" {
@@ -100,16 +77,16 @@ func (r *reader) only() *activity {
 	a := &r.activity
 	*a = activity{}
 	r.hasProcess, r.hasParent = false, false
-	each(r, a, (*reader).activityMember)
+	scan.Struct(&r.Scanner, r, a, (*reader).activityMember)
 	return a
 }
 
 func (r *reader) activityMember(a *activity) {
 	switch string(r.Name()) {
 	case "process":
-		r.process(&a.Process, &r.hasProcess)
+		scan.Repeated(&r.Scanner, r, &a.Process, &r.hasProcess, &r.processes, (*reader).process)
 	case "parent":
-		r.process(&a.Parent, &r.hasParent)
+		scan.Repeated(&r.Scanner, r, &a.Parent, &r.hasParent, &r.processes, (*reader).process)
 	case "function_name":
 		a.Function = r.String()
 	case "policy_name":
@@ -118,11 +95,11 @@ func (r *reader) activityMember(a *activity) {
 		a.Args = append(r.args[:0], arg{})[:0]
 		for more := r.Array(); more && r.Element(); {
 			a.Args = append(a.Args, arg{})
-			each(r, &a.Args[len(a.Args)-1], (*reader).arg)
+			scan.Struct(&r.Scanner, r, &a.Args[len(a.Args)-1], (*reader).arg)
 		}
 		r.args = a.Args
 	case "return":
-		into(r, &a.Return, (*reader).arg)
+		scan.Pointer(&r.Scanner, r, &a.Return, (*reader).arg)
 	case "path":
 		a.Path = r.String()
 	case "destination_ip":
@@ -142,27 +119,10 @@ func (r *reader) activityMember(a *activity) {
 	}
 }
 
-// process reads a process, which most events repeat. Of two, the second would
-// add to the first.
-func (r *reader) process(p *process, has *bool) {
-	if *has {
-		r.Fail()
-		return
-	}
-	*has = true
-	if kept := r.processes.Find(&r.Scanner); kept != nil {
-		*p = *kept
-		return
-	}
-	from := r.At()
-	each(r, p, (*reader).processMember)
-	r.processes.Keep(&r.Scanner, from, p)
-}
-
-func (r *reader) processMember(p *process) {
+func (r *reader) process(p *process) {
 	switch string(r.Name()) {
 	case "uid":
-		p.UID = r.numberPointer()
+		p.UID = scan.IntPointer[foreign.Int](&r.Scanner)
 	case "cwd":
 		p.CWD = r.String()
 	case "binary":
@@ -176,9 +136,9 @@ func (r *reader) processMember(p *process) {
 	case "in_init_tree":
 		p.InInitTree = r.BoolPointer()
 	case "pod":
-		each(r, &p.Pod, (*reader).pod)
+		scan.Struct(&r.Scanner, r, &p.Pod, (*reader).pod)
 	case "binary_properties":
-		each(r, &p.Properties, (*reader).properties)
+		scan.Struct(&r.Scanner, r, &p.Properties, (*reader).properties)
 	default:
 		r.Skip()
 	}
@@ -195,7 +155,7 @@ func (r *reader) pod(p *pod) {
 	case "workload_kind":
 		p.WorkloadKind = r.String()
 	case "container":
-		each(r, &p.Container, (*reader).container)
+		scan.Struct(&r.Scanner, r, &p.Container, (*reader).container)
 	default:
 		r.Skip()
 	}
@@ -210,7 +170,7 @@ func (r *reader) container(c *container) {
 	case "pid":
 		c.PID = r.number()
 	case "image":
-		each(r, &c.Image, (*reader).image)
+		scan.Struct(&r.Scanner, r, &c.Image, (*reader).image)
 	case "maybe_exec_probe":
 		c.MaybeExecProbe = r.Bool()
 	default:
@@ -231,7 +191,7 @@ func (r *reader) image(i *image) {
 
 func (r *reader) properties(p *properties) {
 	if string(r.Name()) == "file" {
-		each(r, &p.File, (*reader).program)
+		scan.Struct(&r.Scanner, r, &p.File, (*reader).program)
 	} else {
 		r.Skip()
 	}
@@ -248,29 +208,29 @@ func (r *reader) program(p *program) {
 func (r *reader) arg(a *arg) {
 	switch string(r.Name()) {
 	case "file_arg":
-		into(r, &a.File, (*reader).file)
+		scan.Pointer(&r.Scanner, r, &a.File, (*reader).file)
 	case "path_arg":
-		into(r, &a.Path, (*reader).file)
+		scan.Pointer(&r.Scanner, r, &a.Path, (*reader).file)
 	case "linux_binprm_arg":
-		into(r, &a.Binprm, (*reader).file)
+		scan.Pointer(&r.Scanner, r, &a.Binprm, (*reader).file)
 	case "sock_arg":
-		into(r, &a.Sock, (*reader).sock)
+		scan.Pointer(&r.Scanner, r, &a.Sock, (*reader).sock)
 	case "sockaddr_arg":
-		into(r, &a.Sockaddr, (*reader).sockaddr)
+		scan.Pointer(&r.Scanner, r, &a.Sockaddr, (*reader).sockaddr)
 	case "sockaddrun_arg":
-		into(r, &a.SockaddrUn, (*reader).file)
+		scan.Pointer(&r.Scanner, r, &a.SockaddrUn, (*reader).file)
 	case "int_arg":
-		a.Int = r.numberPointer()
+		a.Int = scan.IntPointer[foreign.Int](&r.Scanner)
 	case "uint_arg":
-		a.Uint = r.numberPointer()
+		a.Uint = scan.IntPointer[foreign.Int](&r.Scanner)
 	case "long_arg":
-		a.Long = r.numberPointer()
+		a.Long = scan.IntPointer[foreign.Int](&r.Scanner)
 	case "size_arg":
-		a.Size = r.numberPointer()
+		a.Size = scan.IntPointer[foreign.Int](&r.Scanner)
 	case "string_arg":
 		a.String = r.StringPointer()
 	case "capability_arg":
-		into(r, &a.Capability, (*reader).capability)
+		scan.Pointer(&r.Scanner, r, &a.Capability, (*reader).capability)
 	default:
 		r.Skip()
 	}

@@ -27,51 +27,11 @@ func (r *reader) read(data []byte) (*event, bool) {
 	r.Reset(data)
 	r.event = event{}
 	r.hasProcess, r.hasContainer, r.hasK8s = false, false, false
-	each(r, &r.event, (*reader).member)
+	scan.Struct(&r.Scanner, r, &r.event, (*reader).member)
 	return &r.event, r.Done()
 }
 
-// each reads the members of an object.
-func each[T any](r *reader, to *T, member func(*reader, *T)) {
-	for more := r.Object(); more && r.Member(); {
-		member(r, to)
-	}
-}
-
-// into reads a struct that is made when there is one.
-func into[T any](r *reader, to **T, member func(*reader, *T)) {
-	if *to == nil {
-		*to = new(T)
-	}
-	each(r, *to, member)
-}
-
-// kept reads a struct that most events repeat. Of two in one event, the second
-// would add to the first.
-func kept[T any](r *reader, to *T, has *bool, memo *scan.Memo[T], member func(*reader, *T)) {
-	if *has {
-		r.Fail()
-		return
-	}
-	*has = true
-	if known := memo.Find(&r.Scanner); known != nil {
-		*to = *known
-		return
-	}
-	from := r.At()
-	each(r, to, member)
-	memo.Keep(&r.Scanner, from, to)
-}
-
 func (r *reader) number() foreign.Int { return foreign.Int(r.Int()) }
-
-func (r *reader) numberPointer() *foreign.Int {
-	if r.Null() {
-		return nil
-	}
-	n := r.number()
-	return &n
-}
 
 func (r *reader) member(e *event) {
 	switch string(r.Name()) {
@@ -82,12 +42,12 @@ func (r *reader) member(e *event) {
 	case "eventName":
 		e.EventName = r.String()
 	case "workload":
-		each(r, &e.Workload, (*reader).workload)
+		scan.Struct(&r.Scanner, r, &e.Workload, (*reader).workload)
 	case "data":
 		e.Data = append(r.data[:0], datum{})[:0]
 		for more := r.Array(); more && r.Element(); {
 			e.Data = append(e.Data, datum{})
-			each(r, &e.Data[len(e.Data)-1], (*reader).datum)
+			scan.Struct(&r.Scanner, r, &e.Data[len(e.Data)-1], (*reader).datum)
 		}
 		r.data = e.Data
 	default:
@@ -106,11 +66,11 @@ func (r *reader) stamp(s *stamp) {
 func (r *reader) workload(w *workload) {
 	switch string(r.Name()) {
 	case "process":
-		kept(r, &w.Process, &r.hasProcess, &r.processes, (*reader).process)
+		scan.Repeated(&r.Scanner, r, &w.Process, &r.hasProcess, &r.processes, (*reader).process)
 	case "container":
-		kept(r, &w.Container, &r.hasContainer, &r.containers, (*reader).container)
+		scan.Repeated(&r.Scanner, r, &w.Container, &r.hasContainer, &r.containers, (*reader).container)
 	case "k8s":
-		kept(r, &w.K8s, &r.hasK8s, &r.pods, (*reader).k8s)
+		scan.Repeated(&r.Scanner, r, &w.K8s, &r.hasK8s, &r.pods, (*reader).k8s)
 	default:
 		r.Skip()
 	}
@@ -119,7 +79,7 @@ func (r *reader) workload(w *workload) {
 func (r *reader) process(p *process) {
 	switch string(r.Name()) {
 	case "thread":
-		each(r, &p.Thread, (*reader).thread)
+		scan.Struct(&r.Scanner, r, &p.Thread, (*reader).thread)
 	case "unique_id":
 		p.UniqueID = r.number()
 	case "pid":
@@ -127,14 +87,14 @@ func (r *reader) process(p *process) {
 	case "host_pid":
 		p.HostPID = r.number()
 	case "real_user":
-		into(r, &p.RealUser, (*reader).user)
+		scan.Pointer(&r.Scanner, r, &p.RealUser, (*reader).user)
 	case "executable":
-		each(r, &p.Executable, (*reader).executable)
+		scan.Struct(&r.Scanner, r, &p.Executable, (*reader).executable)
 	case "ancestors":
 		p.Ancestors = []ancestor{}
 		for more := r.Array(); more && r.Element(); {
 			p.Ancestors = append(p.Ancestors, ancestor{})
-			each(r, &p.Ancestors[len(p.Ancestors)-1], (*reader).ancestor)
+			scan.Struct(&r.Scanner, r, &p.Ancestors[len(p.Ancestors)-1], (*reader).ancestor)
 		}
 	default:
 		r.Skip()
@@ -172,7 +132,7 @@ func (r *reader) ancestor(a *ancestor) {
 	case "host_pid":
 		a.HostPID = r.number()
 	case "pid":
-		a.PID = r.numberPointer()
+		a.PID = scan.IntPointer[foreign.Int](&r.Scanner)
 	default:
 		r.Skip()
 	}
@@ -185,7 +145,7 @@ func (r *reader) container(c *container) {
 	case "name":
 		c.Name = r.String()
 	case "image":
-		each(r, &c.Image, (*reader).image)
+		scan.Struct(&r.Scanner, r, &c.Image, (*reader).image)
 	case "started":
 		c.Started = r.BoolPointer()
 	default:
@@ -209,9 +169,9 @@ func (r *reader) image(i *image) {
 func (r *reader) k8s(k *k8s) {
 	switch string(r.Name()) {
 	case "pod":
-		each(r, &k.Pod, (*reader).pod)
+		scan.Struct(&r.Scanner, r, &k.Pod, (*reader).pod)
 	case "namespace":
-		each(r, &k.Namespace, (*reader).namespace)
+		scan.Struct(&r.Scanner, r, &k.Namespace, (*reader).namespace)
 	default:
 		r.Skip()
 	}
@@ -249,17 +209,17 @@ func (r *reader) datum(d *datum) {
 	case "str":
 		d.Str = r.StringPointer()
 	case "int32":
-		d.Int32 = r.numberPointer()
+		d.Int32 = scan.IntPointer[foreign.Int](&r.Scanner)
 	case "uint32":
-		d.Uint32 = r.numberPointer()
+		d.Uint32 = scan.IntPointer[foreign.Int](&r.Scanner)
 	case "int64":
-		d.Int64 = r.numberPointer()
+		d.Int64 = scan.IntPointer[foreign.Int](&r.Scanner)
 	case "uint64":
-		d.Uint64 = r.numberPointer()
+		d.Uint64 = scan.IntPointer[foreign.Int](&r.Scanner)
 	case "str_array":
 		d.StrArray = jsontext.Value(r.Raw())
 	case "sockaddr":
-		into(r, &d.Sockaddr, (*reader).sockaddr)
+		scan.Pointer(&r.Scanner, r, &d.Sockaddr, (*reader).sockaddr)
 	case "dns_questions":
 		d.Questions = jsontext.Value(r.Raw())
 	case "dns_responses":

@@ -78,10 +78,10 @@ type kept[T any] struct {
 	value T
 }
 
-// Find takes the next value if it is an object that is kept, and gives what it
+// find takes the next value if it is an object that is kept, and gives what it
 // was decoded to; else it is nil. The value is shared: callers copy it and do not
 // write through its pointers.
-func (m *Memo[T]) Find(s *Scanner) *T {
+func (m *Memo[T]) find(s *Scanner) *T {
 	if s.Peek() != '{' || m.rows == nil {
 		return nil
 	}
@@ -97,12 +97,9 @@ func (m *Memo[T]) Find(s *Scanner) *T {
 	return nil
 }
 
-// At is where the scanner is, for [Memo.Keep].
-func (s *Scanner) At() int { return s.at }
-
-// Keep keeps what the object that starts at from and was read just now was
+// keep keeps what the object that starts at from and was read just now was
 // decoded to.
-func (m *Memo[T]) Keep(s *Scanner, from int, value *T) {
+func (m *Memo[T]) keep(s *Scanner, from int, value *T) {
 	size := s.at - from
 	if s.failed || size < minSpan || size > maxSpan || s.data[from] != '{' {
 		return

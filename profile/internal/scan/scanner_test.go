@@ -18,17 +18,17 @@ import (
 func tree(s *Scanner, memo *Memo[any]) any {
 	switch c := s.Peek(); c {
 	case '{':
-		if kept := memo.Find(s); kept != nil {
+		if kept := memo.find(s); kept != nil {
 			return *kept
 		}
-		from := s.At()
+		from := s.at
 		m := map[string]any{}
 		for more := s.Object(); more && s.Member(); {
 			name := string(s.Name())
 			m[name] = tree(s, memo)
 		}
 		var v any = m
-		memo.Keep(s, from, &v)
+		memo.keep(s, from, &v)
 		return v
 	case '[':
 		list := []any{}
@@ -239,11 +239,11 @@ func TestMemo(t *testing.T) {
 	}
 	s.Reset([]byte(`{"kind":"an object of some length", broken`))
 	var none any
-	from := s.At()
+	from := s.at
 	s.Skip()
-	memo.Keep(&s, from, &none)
+	memo.keep(&s, from, &none)
 	s.Reset([]byte(`{"kind":"an object of some length", broken`))
-	if memo.Find(&s) != nil {
+	if memo.find(&s) != nil {
 		t.Error("an object that failed is kept")
 	}
 }
