@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/lathe-build/lathe/internal/livetest"
 	"github.com/lathe-build/lathe/internal/testimage"
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/profile"
@@ -24,44 +25,14 @@ import (
 	"github.com/lathe-build/lathe/record/sandbox"
 )
 
-// probeProgram builds the program that the containers of the tests run, once.
-var probeProgram = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "lathe-probe-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "probe")
-	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", name, "./sandbox/testdata/probe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the probe: %w: %s", err, out)
-	}
-	return os.ReadFile(name)
-})
-
-// skipRecording skips a test that needs a container or the recorder, aloud.
-func skipRecording(t *testing.T, why error) {
-	t.Helper()
-	if os.Getenv("LATHE_NEED_RECORDER") != "" {
-		t.Fatalf("LATHE_NEED_RECORDER is set and this machine cannot record: %v", why)
-	}
-	t.Skipf("NOT TESTED: %v", why)
-}
-
 // probeTree is an image with the probe, a user and a volume.
 func probeTree(t *testing.T, config v1.Config) *layers.Tree {
 	t.Helper()
-	if err := record.Supported(""); err != nil {
-		skipRecording(t, err)
-	}
-	program, err := probeProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
+	livetest.Need(t, func() error { return record.Supported("") })
+	program := livetest.Probe(t)
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	err = w.WriteHeader(&tar.Header{Name: "bin/probe", Mode: 0o755, Size: int64(len(program)), Typeflag: tar.TypeReg})
+	err := w.WriteHeader(&tar.Header{Name: "bin/probe", Mode: 0o755, Size: int64(len(program)), Typeflag: tar.TypeReg})
 	if err == nil {
 		_, err = w.Write(program)
 	}
@@ -228,9 +199,7 @@ func TestRunCancelled(t *testing.T) {
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	tree := probeTree(t, v1.Config{Healthcheck: &v1.HealthConfig{Test: []string{"CMD", "/bin/probe", "read", "/etc/motd"}}})
-	if err := record.CanTrace(t.Context()); err != nil {
-		skipRecording(t, err)
-	}
+	livetest.Need(t, func() error { return record.CanTrace(t.Context()) })
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("NOT TESTED: curl is not installed")
 	}

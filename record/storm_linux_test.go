@@ -14,6 +14,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/lathe-build/lathe/internal/livetest"
 	"github.com/lathe-build/lathe/internal/testimage"
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/record"
@@ -24,12 +25,7 @@ import (
 // it is reported as ended, no process of it is left, and the recorder, which
 // waits for nothing, has seen all of them end.
 func TestKilledStorm(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED: recording containers is not for -short")
-	}
-	if err := errors.Join(record.Supported(""), record.CanTrace(t.Context())); err != nil {
-		t.Skipf("NOT TESTED: %v", err)
-	}
+	livetest.Need(t, func() error { return errors.Join(record.Supported(""), record.CanTrace(t.Context())) })
 	tree := stormTree(t)
 	for _, runtime := range []string{"runc", "crun"} {
 		if _, err := sandbox.FindRuntime(runtime); err != nil {
@@ -118,10 +114,7 @@ func stormTree(t *testing.T) *layers.Tree {
 	if err := errors.Join(err, w.WriteHeader(&tar.Header{Name: "bin/nop", Typeflag: tar.TypeSymlink, Linkname: "app"}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
-	probe, err := probeProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
+	probe := livetest.Probe(t)
 	var b2 bytes.Buffer
 	w = tar.NewWriter(&b2)
 	err = w.WriteHeader(&tar.Header{Name: "bin/probe", Mode: 0o755, Size: int64(len(probe)), Typeflag: tar.TypeReg})

@@ -7,7 +7,10 @@ cd "$(dirname "$0")/.."
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
-go test -count=1 -v ./record/trace ./record 2>&1 | tee "$output"
+{
+	go test -count=1 -v ./record/...
+	go test -count=1 -v -run "^Test(Record|Proof|Repair)" ./cmd/lathe
+} 2>&1 | tee "$output"
 tests=$(grep -c '^--- SKIP: ' "$output" || true)
 [ "$tests" -gt 0 ] || exit 0
 reasons=$(grep -hoE '(SKIPPED|NOT TESTED).*' "$output" | sort | uniq -c | sed 's/^/    /')

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,49 +20,27 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 
+	"github.com/lathe-build/lathe/internal/livetest"
 	"github.com/lathe-build/lathe/internal/testimage"
 	"github.com/lathe-build/lathe/profile"
 	"github.com/lathe-build/lathe/record"
 )
 
-// probeProgram is the program of the recorder's tests, built once.
-var probeProgram = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "lathe-probe-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "probe")
-	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", name, "../../record/sandbox/testdata/probe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the probe: %w: %s", err, out)
-	}
-	return os.ReadFile(name)
-})
-
 // recordingWorkspace has an image of one static server, two more programs and
 // two files. It skips, aloud, where nothing can be recorded.
 func recordingWorkspace(t *testing.T) workspace {
 	t.Helper()
-	err := errors.Join(record.Supported(""), record.CanTrace(t.Context()))
-	if _, missing := exec.LookPath("curl"); err == nil {
-		err = missing
-	}
-	if err != nil {
-		if os.Getenv("LATHE_NEED_RECORDER") != "" {
-			t.Fatalf("LATHE_NEED_RECORDER is set and this machine cannot record: %v", err)
-		}
-		t.Skipf("SKIPPED, nothing was recorded: %v", err)
-	}
+	livetest.Need(t, func() error {
+		_, err := exec.LookPath("curl")
+		return errors.Join(record.Supported(""), record.CanTrace(t.Context()), err)
+	})
 	w := workspace{t: t, dir: t.TempDir()}
-	program, err := probeProgram()
-	w.check(err)
+	program := livetest.Probe(t)
 	var b bytes.Buffer
 	archive := tar.NewWriter(&b)
 	for _, name := range []string{"bin/probe", "usr/bin/curl", "usr/bin/helper"} {
 		w.check(archive.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(program)), Typeflag: tar.TypeReg}))
-		_, err = archive.Write(program)
+		_, err := archive.Write(program)
 		w.check(err)
 	}
 	w.check(archive.Close())

@@ -13,6 +13,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/lathe-build/lathe/internal/livetest"
 	"github.com/lathe-build/lathe/internal/testimage"
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/record/sandbox"
@@ -58,10 +59,7 @@ func killAndSweep(t *testing.T, runtime string) {
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err != nil {
 		t.Fatalf("the container ended with its parent: this test tests nothing: %v", err)
 	}
-	program, err := probeProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := livetest.Probe(t)
 	img, err := testimage.FromTars([][]byte{fileTar(t, "bin/probe", program)}, v1.Config{Entrypoint: []string{"/bin/probe"}})
 	if err != nil {
 		t.Fatal(err)
@@ -100,10 +98,7 @@ func killAndSweep(t *testing.T, runtime string) {
 }
 
 func leaveOver(t *testing.T, state, runtime string) {
-	program, err := probeProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := livetest.Probe(t)
 	img, err := testimage.FromTars([][]byte{fileTar(t, "bin/probe", program)}, v1.Config{Entrypoint: []string{"/bin/probe"}})
 	if err != nil {
 		t.Fatal(err)

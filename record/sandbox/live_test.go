@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,12 +15,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/lathe-build/lathe/internal/livetest"
 	"github.com/lathe-build/lathe/internal/testimage"
 	"github.com/lathe-build/lathe/layers"
 	"github.com/lathe-build/lathe/record/sandbox"
@@ -31,9 +30,12 @@ import (
 // here can run, and the test says so.
 func runtimes(t *testing.T) []string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("NOT TESTED: running containers needs root")
-	}
+	livetest.Need(t, func() error {
+		if os.Geteuid() != 0 {
+			return errors.New("running containers needs root")
+		}
+		return nil
+	})
 	var list []string
 	for _, name := range []string{"runc", "crun"} {
 		if _, err := exec.LookPath(name); err != nil {
@@ -46,35 +48,19 @@ func runtimes(t *testing.T) []string {
 		}
 		list = append(list, name)
 	}
-	if len(list) == 0 {
-		t.Skip("NOT TESTED: neither runc nor crun is installed")
-	}
+	livetest.Need(t, func() error {
+		if len(list) == 0 {
+			return errors.New("neither runc nor crun is installed")
+		}
+		return nil
+	})
 	return list
 }
-
-// probeProgram builds testdata/probe, once.
-var probeProgram = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "lathe-probe-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "probe")
-	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", name, "./testdata/probe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the probe: %w: %s", err, out)
-	}
-	return os.ReadFile(name)
-})
 
 // openBox opens an image with the probe, its own users and a volume.
 func openBox(t *testing.T, runtime string, text string, change func(*v1.Config)) *sandbox.Box {
 	t.Helper()
-	program, err := probeProgram()
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := livetest.Probe(t)
 	config := v1.Config{
 		Entrypoint: []string{"/bin/probe"}, Cmd: []string{"serve"}, Env: []string{"COLOUR=blue"},
 		Volumes: map[string]struct{}{"/data": {}},

@@ -16,26 +16,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lathe-build/lathe/internal/livetest"
 	"github.com/lathe-build/lathe/profile"
 )
 
 // needRecorder skips, aloud, where this machine cannot record.
 func needRecorder(t testing.TB) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("SKIPPED: recording containers is not for -short")
-	}
-	err := Supported(t.Context())
-	if err == nil && os.Getuid() != 0 {
-		err = fs.ErrPermission
-	}
-	if err == nil {
-		return
-	}
-	if os.Getenv("LATHE_NEED_RECORDER") != "" {
-		t.Fatalf("LATHE_NEED_RECORDER is set and this machine cannot record: %v", err)
-	}
-	t.Skipf("SKIPPED, nothing was recorded: %v", err)
+	livetest.Need(t, func() error {
+		if os.Getuid() != 0 {
+			return fs.ErrPermission
+		}
+		return Supported(t.Context())
+	})
 }
 
 var (
