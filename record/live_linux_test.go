@@ -131,21 +131,26 @@ func TestRunFailures(t *testing.T) {
 		name   string
 		change func(*record.Options)
 		want   error // of the first outcome
+		says   string
 		exit   int
 	}{
-		{"a test", func(o *record.Options) { o.Tests = []record.Test{{Name: "t", Args: []string{"sh", "-c", "exit 7"}}} }, record.ErrTest, 7},
-		{"no such test", func(o *record.Options) { o.Tests = []record.Test{{Name: "t", Args: []string{"/no/such"}}} }, record.ErrTest, -1},
+		{"a test", func(o *record.Options) { o.Tests = []record.Test{{Name: "t", Args: []string{"sh", "-c", "exit 7"}}} }, record.ErrTest, "code 7", 7},
+		{"no such test", func(o *record.Options) { o.Tests = []record.Test{{Name: "t", Args: []string{"/no/such"}}} }, record.ErrTest, "/no/such", -1},
+		{"a server for its own loopback", func(o *record.Options) {
+			o.Container.Env = append(o.Container.Env, "LISTEN_ADDR=127.0.0.1")
+			o.Tests = []record.Test{{Name: "t", Args: []string{"false"}}}
+		}, record.ErrTest, "port 8080 is open on the container's own loopback only", 1},
 		{"a container that ends", func(o *record.Options) {
 			o.Container.Args = []string{"exit", "3"}
 			o.Tests = []record.Test{{Name: "t", Args: []string{"true"}}}
-		}, record.ErrDied, 0},
+		}, record.ErrDied, "", 0},
 		{"killed by the test", func(o *record.Options) {
 			o.Tests = []record.Test{{Name: "t", Args: []string{"sh", "-c", "kill -9 $LATHE_PID; while kill -0 $LATHE_PID 2>/dev/null; do :; done"}}}
-		}, record.ErrDied, 0},
+		}, record.ErrDied, "", 0},
 		{"never ready", func(o *record.Options) {
 			o.Ready = record.Ready{Command: "false", Timeout: 300_000_000}
-		}, record.ErrNotReady, 0},
-		{"a program that is not there", func(o *record.Options) { o.Container.Entrypoint = []string{"/no/such"} }, nil, 0},
+		}, record.ErrNotReady, "", 0},
+		{"a program that is not there", func(o *record.Options) { o.Container.Entrypoint = []string{"/no/such"} }, nil, "", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -156,7 +161,7 @@ func TestRunFailures(t *testing.T) {
 				t.Fatal(err)
 			}
 			first := result.Runs[0]
-			if first.Err == nil || tt.want != nil && !errors.Is(first.Err, tt.want) || first.Exit != tt.exit || result.Profile != nil {
+			if first.Err == nil || tt.want != nil && !errors.Is(first.Err, tt.want) || first.Exit != tt.exit || result.Profile != nil || !strings.Contains(first.Err.Error(), tt.says) {
 				t.Errorf("%v, exit %d, profile %v; want %v, %d and none", first.Err, first.Exit, result.Profile, tt.want, tt.exit)
 			}
 		})

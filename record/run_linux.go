@@ -253,9 +253,27 @@ func (r *recording) test(ctx context.Context, s run, c *sandbox.Container) (int,
 	case err == nil:
 		return 0, nil
 	case errors.As(err, &exit) && ctx.Err() == nil:
-		return exit.ExitCode(), fmt.Errorf("%w: %s ended with code %s", ErrTest, s.test.Args[0], strconv.Itoa(exit.ExitCode()))
+		return exit.ExitCode(), fmt.Errorf("%w: %s ended with code %s%s", ErrTest, s.test.Args[0], strconv.Itoa(exit.ExitCode()), r.unreachable(c))
 	}
 	return -1, fmt.Errorf("%w: %w", ErrTest, err)
+}
+
+// unreachable says of a published port that the container does not let others
+// connect to it, which a test sees as a connection that is reset.
+func (r *recording) unreachable(c *sandbox.Container) string {
+	if r.o.Container.Network.Mode == sandbox.NetworkHost {
+		return ""
+	}
+	own, err := c.LoopbackOnly()
+	if err != nil {
+		return ""
+	}
+	for _, p := range c.Ports() {
+		if slices.Contains(own, p.Port) {
+			return fmt.Sprintf("; port %d is open on the container's own loopback only, where no published port leads: let it listen on all addresses", p.Port)
+		}
+	}
+	return ""
 }
 
 // ports are where a test finds the container: published ones, or those that it

@@ -21,7 +21,7 @@ const socketTableLimit = 16 << 20
 const tcpListen = "0A"
 
 // parseListening reads the ports of listening sockets from the text of
-// /proc/net/tcp or tcp6.
+// /proc/net/tcp or tcp6, and whether they are for others than the loopback.
 func parseListening(r io.Reader, into map[uint16]bool) error {
 	lines := bufio.NewScanner(io.LimitReader(r, socketTableLimit))
 	for lines.Scan() {
@@ -29,17 +29,27 @@ func parseListening(r io.Reader, into map[uint16]bool) error {
 		if len(f) < 4 || f[3] != tcpListen {
 			continue
 		}
-		_, port, _ := strings.Cut(f[1], ":")
+		addr, port, _ := strings.Cut(f[1], ":")
 		n, err := strconv.ParseUint(port, 16, 16)
 		if err != nil {
 			return fmt.Errorf("reading a table of sockets: the port %q is no number", port)
 		}
-		into[uint16(n)] = true
+		into[uint16(n)] = into[uint16(n)] || !isLoopback(addr)
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("reading a table of sockets: %w", err)
 	}
 	return nil
+}
+
+// isLoopback tells of an address as these tables write it, in words of a machine
+// that counts from the lower end: 127.0.0.0/8, the same in IPv6, or ::1.
+func isLoopback(addr string) bool {
+	v4, mapped := strings.CutPrefix(addr, "0000000000000000FFFF0000")
+	if mapped || len(addr) == 8 {
+		return strings.HasSuffix(v4, "7F")
+	}
+	return addr == "00000000000000000000000001000000"
 }
 
 func listeningIn(dir string) (map[uint16]bool, error) {
@@ -76,12 +86,22 @@ func (n *network) listening() (ports map[uint16]bool, err error) {
 // Listening are the TCP ports on which the container listens, sorted. Nothing
 // is sent to it.
 func (c *Container) Listening() ([]uint16, error) {
+	now, err := c.listening()
+	return slices.Sorted(maps.Keys(now)), err
+}
+
+// LoopbackOnly are those of them that are for the container's own loopback alone,
+// where no published port leads, sorted.
+func (c *Container) LoopbackOnly() ([]uint16, error) {
+	now, err := c.listening()
+	maps.DeleteFunc(now, func(_ uint16, others bool) bool { return others })
+	return slices.Sorted(maps.Keys(now)), err
+}
+
+func (c *Container) listening() (map[uint16]bool, error) {
 	now, err := c.net.listening()
-	if err != nil {
-		return nil, err
-	}
 	for port := range c.before {
 		delete(now, port)
 	}
-	return slices.Sorted(maps.Keys(now)), nil
+	return now, err
 }

@@ -107,6 +107,10 @@ func TestListeningPorts(t *testing.T) {
 	table := `  sl  local_address rem_address   st tx_queue rx_queue
    0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000
    1: 0100007F:0016 0100007F:C350 01 00000000:00000000 00:00000000
+   3: 0100007F:0016 00000000:00000000 0A 00000000:00000000 00:00000000
+   4: 00000000000000000000000001000000:0017 00000000000000000000000000000000:0000 0A 0
+   5: 0000000000000000FFFF00000100007F:0018 00000000000000000000000000000000:0000 0A 0
+   6: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000
    2: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0
 short
 `
@@ -114,7 +118,7 @@ short
 	if err := parseListening(strings.NewReader(table), ports); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[uint16]bool{8080: true, 80: true}, ports); diff != "" {
+	if diff := cmp.Diff(map[uint16]bool{8080: true, 80: true, 22: false, 23: false, 24: false}, ports); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if err := parseListening(strings.NewReader("0: x:zz y 0A"), ports); err == nil {

@@ -78,7 +78,7 @@ func serve(ctx context.Context) {
 	mux.HandleFunc("/run", answer(func(name string) (string, error) { return "", exec.Command(name, "exit", "0").Run() }))
 	mux.HandleFunc("/dig", answer(dig))
 	mux.HandleFunc("/unshare", answer(func(string) (string, error) { return "", syscall.Unshare(syscall.CLONE_NEWNS) }))
-	server := http.Server{Addr: ":8080", Handler: mux}
+	server := http.Server{Addr: os.Getenv("LISTEN_ADDR") + ":8080", Handler: mux}
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()
