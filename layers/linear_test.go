@@ -6,14 +6,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"fmt"
-	"math"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/lathe-build/lathe/internal/growth"
 	"github.com/lathe-build/lathe/internal/testimage"
 	"github.com/lathe-build/lathe/layers"
 )
@@ -75,31 +73,18 @@ func shapes() map[string]func(n int) []string {
 	}
 }
 
-// TestLinear wants four times the time for four times the input, not sixteen
-// times. It is time of the processor, the least of several runs: what the work
-// takes, whoever else is busy. That is coarse where the work takes a few
-// milliseconds, so that one ratio in time is enough: of work that grows with the
-// square none is.
+// TestLinear wants the time to open an image and write it with half of it dropped
+// to grow with the image, not faster.
 func TestLinear(t *testing.T) {
 	for name, shape := range shapes() {
 		t.Run(name, func(t *testing.T) {
-			const n = 1200
-			var told []string
-			for range 5 {
-				small, large := workOf(t, shape(n)), workOf(t, shape(4*n))
-				ratio := float64(large) / float64(small)
-				if ratio <= 9 {
-					return
-				}
-				told = append(told, fmt.Sprintf("%.1f (%v and %v)", ratio, small, large))
-			}
-			t.Errorf("4 times the input took so many times as long: %s", strings.Join(told, ", "))
+			growth.Linear(t, 1200, func(n int) func() { return halve(t, shape(n)) })
 		})
 	}
 }
 
-// workOf is the time to open an image and write it with half of it dropped.
-func workOf(t *testing.T, texts []string) time.Duration {
+// halve makes an image, and gives what opens it and drops half of it.
+func halve(t *testing.T, texts []string) func() {
 	t.Helper()
 	var tars [][]byte
 	for _, text := range texts {
@@ -113,9 +98,7 @@ func workOf(t *testing.T, texts []string) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	best := time.Duration(math.MaxInt64)
-	for range 3 {
-		start := processorTime(t)
+	return func() {
 		tree, err := layers.Open(t.Context(), img, t.TempDir())
 		if err != nil {
 			t.Fatal(err)
@@ -124,21 +107,10 @@ func workOf(t *testing.T, texts []string) time.Duration {
 		if err != nil && !strings.Contains(err.Error(), "hides it") {
 			t.Fatal(err)
 		}
-		best = min(best, processorTime(t)-start)
 		if err := tree.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return best
-}
-
-func processorTime(t *testing.T) time.Duration {
-	t.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano())
 }
 
 // TestManyFiles takes 100,000 files and says which limit they are over when
