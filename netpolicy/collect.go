@@ -94,6 +94,7 @@ type collector struct {
 	answered   map[netip.Addr][]string // byAddr, sorted
 	ids        map[string]*identity
 	problems   map[flow]string         // why an address could not be identified
+	led        int                     // addresses and ports that the inventory led to
 	clients    map[flow]map[flow]*edge // identified sources, by what they connected to
 	strangers  map[flow]map[flow]*edge // the others
 	declared   []flow                  // listeners that only a declaration names

@@ -95,8 +95,8 @@ func (c *collector) identify(f flow, e profile.Connect, t *tally) []flow {
 		}
 		return c.mapped(f, entry, t)
 	}
-	if len(found.Targets) > 0 {
-		return c.targets(f, found.Targets, t)
+	if flows := c.targets(f, found.Targets, t); len(flows) > 0 {
+		return flows
 	}
 	if found.Problem != "" {
 		c.problems[f] = found.Problem
@@ -117,8 +117,23 @@ func (c *collector) identify(f flow, e profile.Connect, t *tally) []flow {
 // maxLookedUp bounds the names of one address that are looked up.
 const maxLookedUp = 64
 
-// targets are the flows to what the inventory found.
+// maxLed bounds the addresses and ports that the inventory leads to in all, but
+// for one of each connection: a policy has room for far less.
+const maxLed = 300_000
+
+// maxLedTo bounds the ports that a note names.
+const maxLedTo = 8
+
+// targets are the flows to what the inventory found: none where it found nothing,
+// or where there is no room left.
 func (c *collector) targets(f flow, list []inventory.Target, t *tally) []flow {
+	for _, target := range list {
+		c.led += max(1, len(target.Ports)*len(target.Addrs)) - 1
+	}
+	if c.led > maxLed {
+		c.problems[f] = fmt.Sprintf("the inventory leads to more than %d addresses and ports in all", maxLed)
+		return nil
+	}
 	var flows []flow
 	for _, target := range list {
 		id := identity{peer: Peer{Kind: PeerKind(target.Kind), Via: []string{target.Via}}}
@@ -150,7 +165,7 @@ func (c *collector) targets(f flow, list []inventory.Target, t *tally) []flow {
 // translated are the ports that a target listens on for the port of f.
 func (c *collector) translated(f flow, target inventory.Target, id *identity, t *tally) []endpoint {
 	ends := []endpoint{}
-	moved := false
+	var moved []string
 	for _, p := range target.Ports {
 		end := endpoint{f.end.proto, p.Number}
 		ends = append(ends, end)
@@ -158,11 +173,18 @@ func (c *collector) translated(f flow, target inventory.Target, id *identity, t 
 			id.names = map[endpoint]string{end: p.Name}
 		}
 		if end != f.end {
-			moved = true
-			t.notes = append(t.notes, fmt.Sprintf("%s: port %d leads to port %d", target.Via, f.end.port, p.Number))
+			moved = append(moved, strconv.Itoa(int(p.Number)))
 		}
 	}
-	if moved && c.opts.PreDNAT && !slices.Contains(ends, f.end) {
+	if n := len(moved); n > 0 {
+		moved = moved[:min(n, maxLedTo)]
+		note := fmt.Sprintf("%s: port %d leads to port %s", target.Via, f.end.port, strings.Join(moved, ", "))
+		if n > len(moved) {
+			note += fmt.Sprintf(" and %d more", n-len(moved))
+		}
+		t.notes = append(t.notes, note)
+	}
+	if len(moved) > 0 && c.opts.PreDNAT && !slices.Contains(ends, f.end) {
 		ends = append(ends, f.end)
 	}
 	return ends
@@ -255,8 +277,8 @@ func (c *collector) source(end endpoint, peer profile.Peer, t *tally) (flow, boo
 	}
 	if c.opts.Cluster != nil && addr.IsValid() {
 		found := c.opts.Cluster.Find(inventory.Query{Addr: addr, Protocol: end.proto, Port: end.port, First: t.first, Last: t.last, Source: true})
-		if len(found.Targets) > 0 {
-			return c.targets(f, found.Targets, t)[0], true
+		if flows := c.targets(f, found.Targets, t); len(flows) > 0 {
+			return flows[0], true
 		}
 		if found.Problem != "" {
 			c.problems[f] = found.Problem

@@ -4,6 +4,8 @@ package netpolicy
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lathe-build/lathe/internal/growth"
@@ -43,5 +45,47 @@ func TestLinearInventory(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestLedTooFar has an inventory that leads to 1,000 addresses and ports for each
+// connection: those that no room is left for are allowed by their address, and the
+// hint says why.
+func TestLedTooFar(t *testing.T) {
+	t.Parallel()
+	const addresses, numbers = 100, 10
+	var addrs, ports []string
+	for i := range addresses {
+		addrs = append(addrs, fmt.Sprintf(`{"addresses":["192.0.2.%d"]}`, i+1))
+	}
+	for i := range numbers {
+		ports = append(ports, fmt.Sprintf(`{"port":%d}`, i+1))
+	}
+	cluster := clusterOf(t,
+		`{"kind":"Service","metadata":{"namespace":"shop","name":"wide"},"spec":{"clusterIP":"None"}}`,
+		`{"kind":"EndpointSlice","metadata":{"namespace":"shop","name":"w","labels":{"kubernetes.io/service-name":"wide"}},"addressType":"IPv4","endpoints":[`+
+			strings.Join(addrs, ",")+`],"ports":[`+strings.Join(ports, ",")+`]}`)
+	var list []profile.Connect
+	last := 1000 + maxLed/(addresses*numbers-1)
+	for port := 1000; port <= last; port++ {
+		c := tcp("10.9.8.7", port, app)
+		c.Via.Service = "shop/wide"
+		list = append(list, c)
+	}
+	h, err := New(connects(list...), fates, Options{Selector: webSelector, Namespace: "shop", Cluster: cluster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var own []string
+	for _, p := range peers(h, Egress) {
+		if strings.Contains(p, "10.9.8.7") {
+			own = append(own, p)
+		}
+	}
+	if len(own) != 1 || !strings.Contains(own[0], fmt.Sprint(last)) {
+		t.Errorf("by address: %q, want port %d alone", own, last)
+	}
+	if !slices.ContainsFunc(h.Unresolved, func(u Unresolved) bool { return strings.Contains(u.Reason, "more than 300000 addresses and ports") }) {
+		t.Errorf("unresolved: %+v", h.Unresolved)
 	}
 }

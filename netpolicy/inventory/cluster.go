@@ -32,7 +32,20 @@ type Cluster struct {
 	selected sync.Map // namespace and labels → []*Pod
 	shared   sync.Map // owner → the labels that its pods share
 	leads    sync.Map // leadsTo → []TargetPort, of a port with a name
+	numbered sync.Map // whose → numbers, of a name on the pods of a selector
+
+	// How much there is to look at for one question.
+	width  map[ref]int        // addresses and ports of a Service's endpoints
+	behind map[netip.Addr]int // ports of the endpoints with an address
 }
+
+// maxPlaces bounds the addresses and ports of endpoints that are looked at for one
+// question, maxShared the Services that share an address. What is more is no
+// place that a policy could name, and would make questions slow.
+const (
+	maxPlaces = 10_000
+	maxShared = 1_000
+)
 
 // endpoint is an address in an EndpointSlice of a Service.
 type endpoint struct {
@@ -72,8 +85,26 @@ type service struct {
 	ref
 	selector     map[string]string
 	ports        []servicePort
+	byPort       map[servicePort]int // index of ports, by protocol and port alone
 	addrs        []netip.Addr
 	externalName string
+}
+
+// port is the index of a port, -1 where the Service does not have it.
+func (s *service) port(protocol string, number uint16) int {
+	if i, ok := s.byPort[servicePort{protocol: protocol, port: number}]; ok {
+		return i
+	}
+	return -1
+}
+
+// add takes a port. Of two with the same number the first counts.
+func (s *service) add(p servicePort) {
+	key := servicePort{protocol: p.protocol, port: p.port}
+	if _, ok := s.byPort[key]; !ok {
+		s.byPort[key] = len(s.ports)
+	}
+	s.ports = append(s.ports, p)
 }
 
 type servicePort struct {
@@ -115,6 +146,8 @@ func (c *Cluster) index() {
 	c.selected.Clear()
 	c.shared.Clear()
 	c.leads.Clear()
+	c.numbered.Clear()
+	c.width, c.behind = map[ref]int{}, map[netip.Addr]int{}
 	c.owned, c.byLabel = map[owner][]*Pod{}, map[string][]*Pod{}
 	slices.SortFunc(c.pods, func(a, b *Pod) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.uid, b.uid))
@@ -149,7 +182,9 @@ func (c *Cluster) indexServices() {
 		}
 		lists := c.slices[s.ref]
 		for i := range lists {
+			c.width[s.ref] += max(1, len(lists[i].addrs)) * max(1, len(lists[i].ports))
 			for _, a := range lists[i].addrs {
+				c.behind[a] += 1 + len(lists[i].ports)
 				c.endpoint[a] = append(c.endpoint[a], endpoint{s, &lists[i]})
 			}
 		}
@@ -184,17 +219,22 @@ func labelKey(namespace, key, value string) string {
 // Selected are the pods of a namespace that have all of the labels, of which
 // there is one at least, by name. The list is shared.
 func (c *Cluster) Selected(namespace string, labels map[string]string) []*Pod {
+	key := selectorKey(namespace, labels)
+	if list, ok := c.selected.Load(key); ok {
+		return list.([]*Pod) //nolint:forcetypeassert // nothing else is stored
+	}
+	list := c.selectedBy(namespace, labels)
+	c.selected.Store(key, list)
+	return list
+}
+
+func selectorKey(namespace string, labels map[string]string) string {
 	var key strings.Builder
 	key.WriteString(namespace)
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		key.WriteString("\x00" + k + "=" + labels[k])
 	}
-	if list, ok := c.selected.Load(key.String()); ok {
-		return list.([]*Pod) //nolint:forcetypeassert // nothing else is stored
-	}
-	list := c.selectedBy(namespace, labels)
-	c.selected.Store(key.String(), list)
-	return list
+	return key.String()
 }
 
 func (c *Cluster) selectedBy(namespace string, labels map[string]string) []*Pod {

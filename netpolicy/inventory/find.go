@@ -77,6 +77,9 @@ func (c *Cluster) find(q Query) Found {
 		}
 	}
 	if list := c.byService[q.Addr]; len(list) > 0 && !q.Source {
+		if len(list) > maxShared {
+			return Found{Problem: fmt.Sprintf("ambiguous: more than %d Services share the address", maxShared)}
+		}
 		return c.ofServices(list, q)
 	}
 	var pods []*Pod
@@ -155,9 +158,12 @@ func (c *Cluster) ofServices(list []*service, q Query) Found {
 
 func (c *Cluster) ofService(s *service, q Query) ([]Target, string) {
 	via := "service " + s.String()
-	i := slices.IndexFunc(s.ports, func(p servicePort) bool { return p.protocol == q.Protocol && p.port == q.Port })
+	i := s.port(q.Protocol, q.Port)
 	if i < 0 && len(s.addrs) > 0 {
 		return nil, fmt.Sprintf("%s has no port %s/%d", via, q.Protocol, q.Port)
+	}
+	if c.width[s.ref] > maxPlaces {
+		return nil, fmt.Sprintf("%s leads to more than %d addresses and ports", via, maxPlaces)
 	}
 	port := servicePort{protocol: q.Protocol, port: q.Port, target: q.Port}
 	if i >= 0 && len(s.addrs) > 0 { // a headless Service translates nothing
@@ -189,15 +195,8 @@ func (c *Cluster) portsOf(s *service, port servicePort, pods []*Pod) []TargetPor
 	if list, ok := c.leads.Load(leadsTo{s, port}); ok {
 		return slices.Clone(list.([]TargetPort)) //nolint:forcetypeassert // nothing else is stored
 	}
-	numbers := map[uint16]bool{}
-	missing := false
-	for _, p := range pods {
-		n, ok := p.Ports[port.protocol+"/"+port.targetName]
-		if ok {
-			numbers[n] = true
-		}
-		missing = missing || !ok
-	}
+	onPods := c.numbersOf(s, port, pods)
+	numbers, missing := maps.Clone(onPods.all), onPods.missing
 	for _, list := range c.slices[s.ref] {
 		for _, p := range list.ports {
 			if p.name == port.name && p.protocol == port.protocol {
@@ -214,6 +213,33 @@ func (c *Cluster) portsOf(s *service, port servicePort, pods []*Pod) []TargetPor
 	}
 	c.leads.Store(leadsTo{s, port}, list)
 	return slices.Clone(list)
+}
+
+// whose is a named port of the pods that a selector means.
+type whose struct{ pods, name string }
+
+// numbers are what a named port is on pods, and whether one lacks it.
+type numbers struct {
+	all     map[uint16]bool
+	missing bool
+}
+
+// numbersOf looks at each pod once for all Services with the same selector.
+func (c *Cluster) numbersOf(s *service, port servicePort, pods []*Pod) numbers {
+	key := whose{selectorKey(s.namespace, s.selector), port.protocol + "/" + port.targetName}
+	if n, ok := c.numbered.Load(key); ok {
+		return n.(numbers) //nolint:forcetypeassert // nothing else is stored
+	}
+	found := numbers{all: map[uint16]bool{}}
+	for _, p := range pods {
+		n, ok := p.Ports[key.name]
+		if ok {
+			found.all[n] = true
+		}
+		found.missing = found.missing || !ok
+	}
+	c.numbered.Store(key, found)
+	return found
 }
 
 // ofSlices are the endpoints of a Service without a selector.
@@ -242,13 +268,16 @@ func (c *Cluster) ofSlices(s *service, port servicePort, via string) ([]Target, 
 
 // ofEndpoint finds an address that a Service without a selector leads to.
 func (c *Cluster) ofEndpoint(q Query) (Found, bool) {
+	if c.behind[q.Addr] > maxPlaces {
+		return Found{Problem: fmt.Sprintf("ambiguous: endpoints with more than %d ports have the address", maxPlaces)}, true
+	}
 	for _, at := range c.endpoint[q.Addr] {
 		s := at.service
 		if len(s.selector) > 0 || !slices.ContainsFunc(at.list.ports, func(p slicePort) bool { return p.protocol == q.Protocol && p.port == q.Port }) {
 			continue
 		}
 		t := Target{Kind: Endpoints, Addrs: []netip.Addr{q.Addr}, Ports: []TargetPort{{Number: q.Port}}, Via: "service " + s.String()}
-		if s.ref == (ref{"default", "kubernetes"}) {
+		if s.ref == (ref{"default", "kubernetes"}) && c.width[s.ref] <= maxPlaces {
 			t.Kind, t.Addrs = APIServer, at.list.addrs
 		}
 		return Found{Targets: []Target{t}}, true

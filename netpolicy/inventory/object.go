@@ -177,7 +177,7 @@ func (c *Cluster) addService(o object) error {
 	if err := CheckLabels(spec.Selector); err != nil {
 		return fmt.Errorf("selector: %w", err)
 	}
-	s := &service{ref: ref{o.Metadata.Namespace, o.Metadata.Name}, selector: spec.Selector, externalName: strings.ToLower(strings.TrimRight(spec.ExternalName, "."))}
+	s := &service{ref: ref{o.Metadata.Namespace, o.Metadata.Name}, selector: spec.Selector, byPort: map[servicePort]int{}, externalName: strings.ToLower(strings.TrimRight(spec.ExternalName, "."))}
 	ips := append(append([]string{spec.ClusterIP}, spec.ClusterIPs...), spec.ExternalIPs...)
 	for _, in := range status.LoadBalancer.Ingress {
 		ips = append(ips, in.IP)
@@ -207,7 +207,7 @@ func (c *Cluster) addService(o object) error {
 				return err
 			}
 		}
-		s.ports = append(s.ports, port)
+		s.add(port)
 	}
 	c.services[s.ref] = s
 	return nil
