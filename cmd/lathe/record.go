@@ -173,17 +173,22 @@ func runRecord(ctx context.Context, env *environment, g *global, o recordOptions
 // read reads the image. What a docker run command names is docker's first, and a
 // registry's where docker does not have it.
 func (o *recordOptions) read(ctx context.Context, env *environment, g *global, ref image.Ref) (*image.Source, error) {
-	if o.docker && ref.Kind == image.Registry {
-		local, err := image.ParseRef("docker-daemon:" + o.image)
-		if err == nil {
-			src, err := image.Read(ctx, local, g.imageOptions())
-			if err == nil {
-				env.note("taking %s from the docker daemon", o.image)
-				return src, nil
-			}
+	if !o.docker || ref.Kind != image.Registry {
+		return image.Read(ctx, ref, g.imageOptions())
+	}
+	local, missing := image.ParseRef("docker-daemon:" + o.image)
+	if missing == nil {
+		var src *image.Source
+		if src, missing = image.Read(ctx, local, g.imageOptions()); missing == nil {
+			env.note("taking %s from the docker daemon", o.image)
+			return src, nil
 		}
 	}
-	return image.Read(ctx, ref, g.imageOptions())
+	src, err := image.Read(ctx, ref, g.imageOptions())
+	if err != nil {
+		return nil, fmt.Errorf("%w; nor was it taken from docker: %v", err, missing) //nolint:errorlint // what to try is about the registry
+	}
+	return src, nil
 }
 
 // judge says which start scenarios are left out, and fails when a test did.

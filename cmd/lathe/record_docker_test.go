@@ -3,8 +3,11 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/lathe-build/lathe/image"
 )
 
 func TestTakeDocker(t *testing.T) {
@@ -45,5 +48,19 @@ func TestTakeDocker(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(runFlags{})); err != nil || image != tt.image || diff != "" {
 			t.Errorf("%q: image %q, %v (-want +got):\n%s", tt.line, image, err, diff)
 		}
+	}
+}
+
+// TestDockerImageMissing says of both places that they do not have the image.
+func TestDockerImageMissing(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix://"+t.TempDir()+"/none.sock")
+	o := &recordOptions{docker: true, image: "127.0.0.1:1/none"}
+	ref, err := image.ParseRef(o.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = o.read(t.Context(), &environment{}, &global{insecure: true, timeout: time.Minute}, ref)
+	if err == nil || !strings.Contains(err.Error(), "registry 127.0.0.1:1") || !strings.Contains(err.Error(), "nor was it taken from docker: ") {
+		t.Errorf("got %v", err)
 	}
 }
